@@ -26,6 +26,7 @@ from readsim_hf.methods.table import METHODS
 from studies.common.claim import judge
 from studies.common.options import Budget, Folder, Steps
 from studies.methods.claims import CLAIMS
+from studies.methods.forms import ends_in
 from studies.methods.runs import MERGE, Plan, played, run_method
 from studies.methods.table import AMOUNTS, EFFECTS, effects, row_of, shares_of_run
 
@@ -37,7 +38,10 @@ def main(
         str, typer.Option(help="These pairs are run, separated by commas.")
     ] = "nano,micro",
     forms: Annotated[
-        str, typer.Option(help="Probes have these forms, separated by commas.")
+        str,
+        typer.Option(
+            help="Scores are of these forms, separated by commas; the first is probed during a run."
+        ),
     ] = "answer,rationale",
     methods: Annotated[
         str | None,
@@ -75,29 +79,29 @@ def main(
         if name not in METHODS:
             raise unknown("method", name, METHODS)
     tokens, numbers = parse_tokens(budget), parse_seeds(seeds)
-    plans = [
-        Plan(pair, form, tokens, steps, items)
-        for pair in pairs.split(",")
-        for form in forms.split(",")
-    ]
+    asked = tuple(forms.split(","))
+    plans = [Plan(pair, asked, tokens, steps, items) for pair in pairs.split(",")]
     runs = [(p, m, s) for s in numbers for p in plans for m in chosen]
     rows, shares = pd.DataFrame(), pd.DataFrame()
     refused: dict[tuple[str, str], str] = {}
     with interruptible(f"finished runs are in {out}; the same command resumes"):
         for number, (plan, method, seed) in enumerate(runs, 1):
-            if (plan.case, method) in refused:
+            if (plan.pair, method) in refused:
                 continue
-            console.rule(f"{number}/{len(runs)}: {plan.case}, {method}, seed {seed}")
+            console.rule(f"{number}/{len(runs)}: {plan.pair}, {method}, seed {seed}")
             try:
                 logs = run_method(plan, method, seed, out)
             except (ConfigError, TrainingError) as error:  # a pair that does not have what it needs
-                refused[plan.case, method] = str(error)
+                refused[plan.pair, method] = str(error)
                 console.print(str(error))
                 continue
-            made = pd.DataFrame([row_of(plan.case, method, seed, logs)])
-            rows = pd.concat([rows, made], ignore_index=True)
+            made = [
+                row_of(plan.case(form), method, seed, logs, ends_in(plan, form, seed, logs))
+                for form in plan.forms
+            ]
+            rows = pd.concat([rows, pd.DataFrame(made)], ignore_index=True)
             if method != MERGE:
-                more = pd.DataFrame(shares_of_run(plan.case, method, seed, logs[-1]))
+                more = pd.DataFrame(shares_of_run(plan.case(asked[0]), method, seed, logs[-1]))
                 shares = pd.concat([shares, more], ignore_index=True)
             _write(rows, shares, out)
     show(console, rows, shares, refused)
@@ -160,9 +164,9 @@ def show_refused(console: Console, refused: Mapping[tuple[str, str], str]) -> No
     """The methods that did not run on a pair, and why."""
     if not refused:
         return
-    table = Table("case", "method", "why it did not run", title="did not run")
-    for (case, method), why in refused.items():
-        table.add_row(case, method, why)
+    table = Table("pair", "method", "why it did not run", title="did not run")
+    for (pair, method), why in refused.items():
+        table.add_row(pair, method, why)
     console.print(table)
 
 

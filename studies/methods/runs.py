@@ -15,19 +15,18 @@ MERGE, SPECIALIST = "merge", "resp-sft"  # what specialists are trained with
 
 
 class Plan(NamedTuple):
-    """What all runs of a case share: `pair`, the `form` of its probes, supervised tokens, decisions, items a
-    capability in each split (None: the preset's)."""
+    """What all runs of a pair share: `forms` of probes (the first is asked during a run, the others of its
+    finished student), supervised tokens, decisions, items a capability in each split (None: the preset's)."""
 
     pair: str
-    form: str
+    forms: tuple[str, ...]
     budget: int
     steps: int
     items: int | None = None
 
-    @property
-    def case(self) -> str:
-        """Its name among the claims."""
-        return f"{self.pair}.{self.form}"
+    def case(self, form: str) -> str:
+        """The pair in one form, by its name among the claims."""
+        return f"{self.pair}.{form}"
 
     def options(self, method: str, seed: int, **more: Any) -> dict[str, Any]:
         """Of `readsim distill`: equal shares, so that methods differ in nothing else."""
@@ -38,9 +37,16 @@ class Plan(NamedTuple):
             "task": "average",
         }
         splits = {} if self.items is None else dict.fromkeys(("probe", "dev", "test"), self.items)
-        probes = {"form": self.form, "samples": 0, **splits}
+        probes = {"form": self.forms[0], "samples": 0, **splits}
         pair = {"pair": {"name": self.pair}}
         return {**pair, **shared, "probes": probes, "method": method, "seed": seed, **more}
+
+    def of_folder(self, student: Path, seed: int, **more: Any) -> dict[str, Any]:
+        """Of plain SFT with the student in a folder, which brings no preset of its own."""
+        preset = {k: v for k, v in preset_table(self.pair).items() if k != "pair"}
+        pair = {"teacher": f"{self.pair}/teacher", "student": str(student)}
+        options = self.options(SPECIALIST, seed, data={"templates": "nano"})
+        return merge(preset, {**options, "pair": pair, **more})
 
 
 def played() -> tuple[str, ...]:
@@ -55,7 +61,7 @@ def log_of(folder: Path, options: Mapping[str, Any]) -> Path:
 
 def run_method(plan: Plan, method: str, seed: int, out: Path) -> list[Path]:
     """Make what is missing of a run; its logs, the one with the final scores last."""
-    folder = out / plan.case / method
+    folder = out / plan.pair / method
     if method != MERGE:
         options = plan.options(method, seed)
         distill(None, options, folder, resume=True)
@@ -77,9 +83,7 @@ def _merged(plan: Plan, seed: int, folder: Path) -> list[Path]:
     made = folder / f"merged.seed{seed}"
     if not (made / RECORD).exists():
         merge_folders([str(log.with_suffix(".student")) for log in logs], made)
-    preset = {k: v for k, v in preset_table(plan.pair).items() if k != "pair"}
-    pair = {"teacher": f"{plan.pair}/teacher", "student": str(made)}  # a folder brings no preset
-    options = plan.options(SPECIALIST, seed, budget=plan.budget - half, data={"templates": "nano"})
-    options = merge(preset, {**options, "pair": pair, "steps": max(1, plan.steps // 2)})
+    shorter = {"budget": plan.budget - half, "steps": max(1, plan.steps // 2)}
+    options = plan.of_folder(made, seed, **shorter)
     distill(None, options, folder, resume=True)
     return [*logs, log_of(folder, options)]

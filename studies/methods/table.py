@@ -10,14 +10,15 @@ import pandas as pd
 
 from readsim.runs.read_logs import read_log
 from readsim.runs.trained_shares import TrainedShare, achieved_shares
+from studies.methods.forms import Ends
 
 TEACHER = ("teacher_prompt", "teacher_generated", "judge", "expansion")
 EFFECTS = ("utility", "forgetting")  # in points, with intervals over seeds
 AMOUNTS = ("tokens", "teacher_tokens", "rollout_tokens", "seconds")
 
 
-def row_of(case: str, method: str, seed: int, logs: Sequence[Path]) -> dict[str, Any]:
-    """One finished run; of several logs (specialists) the last has its end and the first its start.
+def row_of(case: str, method: str, seed: int, logs: Sequence[Path], ends: Ends) -> dict[str, Any]:
+    """One finished run: its test profiles and what all of its logs (specialists have their own) counted.
 
     utility      mean test score of all capabilities at the end, `start` before, in points
     forgetting   mean over capabilities of max(0, start - end) on the test items; noise adds to it
@@ -25,14 +26,11 @@ def row_of(case: str, method: str, seed: int, logs: Sequence[Path]) -> dict[str,
                  written, and read for scores, by the student
     seconds      of training and of waiting for replies, probes left out
     """
-    read = [read_log(path) for path in logs]
-    finals = [log.finals[0] for log in read]
-    start = finals[0].final_profile - finals[0].final_change
-    end = finals[-1].final_profile
+    start, end = ends
     totals: dict[str, int] = {}
     seconds = 0.0
-    for path, final in zip(logs, finals, strict=True):
-        for kind, n in final.totals.items():
+    for path in logs:
+        for kind, n in read_log(path).finals[0].totals.items():
             totals[kind] = totals.get(kind, 0) + n
         spent = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seconds"]
         seconds += spent["train"] + spent["teacher"]
