@@ -40,11 +40,11 @@ from readsim_hf.store.writing import (
     tokenizer_digests,
     write_shard,
 )
-from readsim_hf.supervision import supervision
+from readsim_hf.supervision import scores_replies, supervision
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.teachers.heard import Heard
-from readsim_hf.text_lengths import lengths, reader
+from readsim_hf.text_lengths import heard_before, lengths, reader
 from readsim_hf.training.example_stream import PATIENCE, ExampleStream
 
 SHARD = 256  # prompts of a file: what a kill loses of a teacher that is loaded here
@@ -295,7 +295,10 @@ def models_of(config: RunConfig, parts: Components) -> dict[str, Any]:
 def show_estimate(
     console: Console, config: RunConfig, parts: Components, wanted: Amount, precision: Precision
 ) -> None:
-    """What asking will take, from templates and gold replies; nothing is asked."""
+    """What asking will take, from templates, gold and given replies, and what was heard before; nothing is
+    asked. The teacher writes no reply that is given, but reads it where its distributions are kept."""
+    if wanted.size is None:
+        return  # what there is
     teacher, pair = parts.teacher, parts.pair
     known = lengths(
         parts.library,
@@ -303,21 +306,23 @@ def show_estimate(
         reader(pair.teacher_tokenizer),
         config.decoding.max_new_tokens,
         parts.datasets,
+        heard_before(config).replies,
     )
-    soft = teacher.soft
+    scored, soft = scores_replies(config), teacher.soft
     k = 0 if soft is None else soft.entries or pair.shared_vocabulary()
     whole = soft is not None and soft.kind == "full"
     vocabulary = vocabulary_size(pair.student.config)
-    if wanted.size is None:
-        return  # what there is
-    table = Table("source", "prompts", "tokens", "prompt tokens", "disk", title="estimate")
-    for name, prompt, reply in zip(parts.sources, known.prompt, known.reply, strict=True):
+    table = Table("source", "prompts", "tokens", "read", "written", "disk", title="estimate")
+    rows = zip(parts.sources, known.prompt, known.reply, known.asks, strict=True)
+    for name, prompt, reply, asks in rows:
         n = wanted.prompts if wanted.prompts is not None else (wanted.tokens or 0) / reply
+        read = asks * prompt + (1 - asks) * scored * (prompt + reply)
+        tokens = (show_tokens(round(n * each)) for each in (reply, read, asks * reply))
         small = precision == "small"
         size = n * store_bytes(vocabulary, prompt, reply, k, whole=whole, small=small)
-        row = (show_tokens(round(n * reply)), show_tokens(round(n * prompt)), disk_size(size))
-        table.add_row(name, f"{n:.0f}", *row)
+        table.add_row(name, f"{n:.0f}", *tokens, disk_size(size))
     console.print(table)
+    console.print("read and written: the teacher's tokens; none where its reply is in the cache")
 
 
 def show_store(console: Console, manifest: Manifest) -> None:

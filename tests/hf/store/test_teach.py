@@ -354,3 +354,30 @@ def test_killed_for_good_it_is_continued(tmp_path: Path) -> None:
     made, whole = TeachStore(folder).manifest, TeachStore(tmp_path / "whole").manifest
     assert half.shards == whole.shards[: len(half.shards)]
     assert made == replace(whole, folder=folder)
+
+
+def test_an_estimate_counts_given_replies_as_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The teacher writes none of them, and reads them where its distributions are asked for."""
+    from readsim_hf.teach import Amount, teach
+
+    for name, first, key in (("sums", 10, "completion"), ("items", 60, "answer")):
+        asked = "prompt" if name == "sums" else "question"
+        rows = [{asked: f"{n}+1=", key: "x"} for n in range(first, first + 30)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    task = {"capability": "sums", "path": str(tmp_path / "items.jsonl"), "metric": "exact"}
+    source = {"name": "sums", "path": str(tmp_path / "sums.jsonl")}
+    probes = {"tasks": [task], "probe": 4, "dev": 4, "test": 4}
+    amounts = {}
+    for method in ("resp-sft", "logit-kd"):
+        settings = {"method": method, "data": {"sources": [source]}, "probes": probes}
+        teach(None, settings, tmp_path / "st", Amount(prompts=20), dry_run=True)
+        lines = capsys.readouterr().out.splitlines()
+        row = [line for line in lines if line.startswith("│ sums")][-1]
+        amounts[method] = [cell.strip() for cell in row.split("│")[3:6]]
+    (tokens, *sft), (same, *kd) = amounts.values()
+    assert tokens == same == "40"  # x and the end
+    assert sft == ["0", "0"]
+    assert kd == ["140", "0"]  # five characters of the prompt, x and the end
+    assert not (tmp_path / "st").exists()
