@@ -33,9 +33,9 @@ from readsim_hf.training.copies import copies, folder_for
 from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
-from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
+from readsim_hf.training.share_ledger import ShareLedger, source_signals
 from readsim_hf.training.source_losses import by_source
-from readsim_hf.training.source_weights import source_weights, weighed, with_weights
+from readsim_hf.training.source_weights import due, source_weights, weighed, with_weights
 from readsim_hf.training.student import Student
 
 REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
@@ -192,7 +192,7 @@ class HFBackend:
         before, losses = self._feed.tokens, 0.0
         account, self._seen = ShareLedger(self.sources), {}
         trained, read = account.tokens, self.student.read_by_teacher
-        started, mark = time.perf_counter(), dict(self.seconds)
+        started, mark, rule = time.perf_counter(), dict(self.seconds), self.components.weighing
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
             clock = time.perf_counter()
@@ -202,7 +202,7 @@ class HFBackend:
                 )
             asked = time.perf_counter()
             if examples:
-                look, rule = self._windows % EVERY == 0, self.components.weighing
+                look = due(rule, self._windows, by_source(examples), self._weights)
                 signals = self.student.source_signals(examples) if look else {}
                 self._weights = source_weights(rule, examples, signals, self._weights)
                 if look:
@@ -321,7 +321,7 @@ class HFBackend:
         return self._measured
 
     def trained_shares(self) -> tuple[TrainedShare, ...]:
-        """What the last interval trained of each source; gradients on every EVERY-th optimiser step."""
+        """What the last interval trained of each source; gradients where they were looked at."""
         return self._shares
 
     def source_signals(self) -> tuple[SourceSignals, TokenUsage]:

@@ -52,6 +52,8 @@ REFUSED: tuple[Mapping[str, Any], ...] = (
     {"signal": "logit", "objective": "fkl(on=own)"},
     {"signal": "cot", "objective": "sft + 0.1*hidden + hidden(kind=cka)"},
     {"signal": "cot", "objective": "dpo + kdrl"},
+    {"signal": "cot", "objective": "rrhf + pro"},
+    {"signal": "cot", "objective": "kdrl + 0.1*sft(on=teacher)", "on_policy": 1.0},
     {"method": "corrected", "on_policy": 0.5},
     {"method": "mopd", "on_policy": 0.5},
     {"method": "dpo", "on_policy": 0.5},
@@ -69,6 +71,7 @@ REFUSED: tuple[Mapping[str, Any], ...] = (
     {"method": "own-right", "decoding": {"student_temperature": 0.0}},
     {"method": "pkd", "training": {"packing": True}},
     {"method": "dpo", "training": {"lora": 8, "lora_dropout": 0.1}},
+    {"method": "mopd", "training": {"lora": 8, "lora_dropout": 0.1}},
     {"method": "gkd", "objective_settings": {"beta": 0.1}},
     {"method": "TinyBERT"},
 )

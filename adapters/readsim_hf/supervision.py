@@ -9,12 +9,12 @@ from readsim_hf.elicitation.catalogue import make_signal
 from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.across import Span
 from readsim_hf.objectives.base import Objective
-from readsim_hf.objectives.compared import ComparesReplies
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.hidden import Hidden
-from readsim_hf.objectives.sampling import sampling_of
+from readsim_hf.objectives.origin import On
+from readsim_hf.objectives.sampling import OF_STUDENT, sampling_of
 from readsim_hf.objectives.sums import terms_in
-from readsim_hf.objectives.table import SAMPLED, check_compatible, make_objective
+from readsim_hf.objectives.table import BESIDE, SAMPLED, check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal
 from readsim_hf.unread import check_read
@@ -127,6 +127,12 @@ def own_share(config: RunConfig, objective: Objective) -> float:
     return config.on_policy if sampling is None else samples / (samples + sampling.teacher)
 
 
+def reads_of(config: RunConfig) -> int:
+    """How often the student, now or at its start, reads each reply of a group before it is trained on."""
+    sampling = sampling_of(named_supervision(config)[1])
+    return 0 if sampling is None else len({*sampling.constants} & {*OF_STUDENT})
+
+
 def check_sampling(config: RunConfig, objective: Objective) -> None:
     """ConfigError, saying what would work, for groups of replies that cannot be had or trained on."""
     sampling, given = sampling_of(objective), config.sampling
@@ -166,9 +172,14 @@ def check_sampling(config: RunConfig, objective: Objective) -> None:
             f"sampling.weights = {given.weights!r}: log-ratios of the student's own text are needed; use "
             "'label', or mopd, mopd-kl, minillm or kdrl"
         )
-    whole = any(isinstance(part, ComparesReplies) for part in terms_in(objective))
-    if whole and config.training.lora_dropout:
+    if config.training.lora_dropout:
         raise ConfigError(
-            f"training.lora_dropout = {config.training.lora_dropout!r}: replies are compared by reading them "
-            "before the step, without dropout; use 0"
+            f"training.lora_dropout = {config.training.lora_dropout!r}: replies are compared or weighed by "
+            "what the student gave them before the step, without dropout; use 0"
+        )
+    parts = list(terms_in(objective))
+    if share == 1 and any(isinstance(part, On) and part.origin == "teacher" for part in parts):
+        raise ConfigError(
+            "on=teacher: the student alone answers where an objective trains on its replies; leave the term "
+            f"out, or use one that has the teacher's reply too: {', '.join(BESIDE)}"
         )

@@ -22,7 +22,7 @@ from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import SPLITS, Splits, few_items
 from readsim_hf.source_selection import Size
 from readsim_hf.sources.opened import Source
-from readsim_hf.supervision import own_share, scores_replies, supervision
+from readsim_hf.supervision import own_share, reads_of, scores_replies, supervision
 from readsim_hf.text_lengths import (
     Known,
     Lengths,
@@ -140,7 +140,8 @@ def estimate_tokens(
         "teacher_prompt": float(answers @ teacher.prompt)
         + float(scores @ (teacher.prompt + teacher.reply)),
         "teacher_generated": float(answers @ teacher.reply),
-        "student_rollout": own * float(by_source @ teacher.reply),
+        "student_rollout": own * float(by_source @ teacher.reply)
+        + reads_of(config) * float(by_source @ (student.prompt + student.reply)),
         "probe": measured * (probe.question + probe.answer),
         "judge": asked_of(probe.graded) * probe.grade,
         "offline": float(offline),

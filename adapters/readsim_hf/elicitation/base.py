@@ -191,7 +191,9 @@ def reference(prompt: Prompt, style: Style) -> str | None:
     return f"{prompt.rationale or ''}\n{style.mark} {prompt.answer}".lstrip()
 
 
-def verdict(text: str | None, yes: str, no: str) -> bool | None:
-    """What a judge decided: the last of both words in what it said; None where it said neither."""
-    found = re.findall(rf"\b({yes}|{no})\b", text or "", re.IGNORECASE)
+def verdict(text: str | None, yes: str, no: str, mark: str = "") -> bool | None:
+    """What a judge decided: the last of both words that follows the `mark`, or where none is asked for begins
+    a line or a sentence, or follows a colon. None where neither does: words of an argument are no verdict."""
+    lead = rf"\b{mark}" if mark else r"(?:^|[:.!?])"
+    found = re.findall(rf"{lead}[^\w\n]*({yes}|{no})\b", text or "", re.IGNORECASE | re.MULTILINE)
     return found[-1].casefold() == yes.casefold() if found else None

@@ -19,7 +19,7 @@ class Critique(Elicitation):
 
         L = -log p_theta(c | x, y),   y the student's reply to x, c the teacher's critique of it
 
-    A critique that ends without a verdict, or with another one than the checker's where that can tell, is
+    A critique without the line of its verdict, or with another one than the checker's where that can tell, is
     dropped. The paper criticises replies of other models, kept once; here they are the student's own. The
     student never learns to reply to x itself: probes show what carries over.
 
@@ -42,7 +42,10 @@ class Critique(Elicitation):
         }
         told = voices.tell([Request(prompts[n], text) for n, text in asked.items()])
         for (n, text), said in zip(asked.items(), told, strict=True):
-            right, found = voices.right(prompts[n], tries[n]), verdict(said, "right", "wrong")
+            right, found = (
+                voices.right(prompts[n], tries[n]),
+                verdict(said, "right", "wrong", "verdict"),
+            )
             if not said:
                 out[n] = "the teacher wrote no critique"
             elif found is None:

@@ -1,5 +1,6 @@
 """The teacher explains only where it helps, under a budget of messages (theory of mind, arXiv 2306.09299)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ class Explained(Elicitation):
     an explanation e is kept where it raises the student's likelihood of the answer a.
 
         u = log p_theta(a | x, e) - log p_theta(a | x)   per token;   u > 0:  x -> e, a;   else  x -> a
+
+    An explanation that names a is dropped: a student that only copies would find it useful.
 
     The paper's teacher estimates the utility of a message from a few examples of the student; here log
     p_theta(a | x) of the student itself says whom to help, the lowest first, and u whether it did. a is
@@ -54,7 +57,7 @@ class Explained(Elicitation):
             for n in helped
         ]
         told = dict(zip(helped, voices.tell(asked), strict=True))
-        told = {n: text for n, text in told.items() if text}
+        told = {n: text for n, text in told.items() if text and not names(text, answers[n])}
         after = voices.fits(
             [Lesson(f"{style.ask(prompts[n], self.form)}\n{told[n]}", ends[n]) for n in told]
         )
@@ -63,3 +66,8 @@ class Explained(Elicitation):
             said = f"{told[n]}\n{ends[n]}" if n in useful else ends[n]
             out[n] = [Lesson(prompts[n], said)]
         return out
+
+
+def names(text: str, answer: str) -> bool:
+    """Whether an answer stands in a text, as a whole word or number, in large or small letters."""
+    return re.search(rf"(?<!\w){re.escape(answer.strip())}(?!\w)", text, re.IGNORECASE) is not None

@@ -42,6 +42,7 @@ class Hidden:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise unknown("kind of hidden", str(self.kind), get_args(Kind))
+        self._named()
 
     @property
     def needs_soft(self) -> bool:
@@ -56,8 +57,17 @@ class Hidden:
 
     def pairs(self, student: int, teacher: int) -> tuple[tuple[int, int], ...]:
         """Layers of student and teacher, which have so many. ConfigError for what they do not have."""
-        if not str(self.layers).strip():
-            return tuple((n, -(-n * teacher // student)) for n in range(1, student + 1))
+        named = self._named()
+        for one, other in named:
+            if one > student or other > teacher:
+                raise ConfigError(
+                    f"layers = {self.layers!r}: '{one}:{other}' cannot be matched; the student has layers 0 "
+                    f"to {student}, the teacher 0 to {teacher}"
+                )
+        return named or tuple((n, -(-n * teacher // student)) for n in range(1, student + 1))
+
+    def _named(self) -> tuple[tuple[int, int], ...]:
+        """The pairs that `layers` names. ConfigError for what is no pair."""
         out = []
         for pair in str(self.layers).split():
             ends = pair.split(":")
@@ -65,13 +75,7 @@ class Hidden:
                 raise ConfigError(
                     f"layers = {self.layers!r}: {pair!r} is no pair; accepted: STUDENT:TEACHER, such as 2:4"
                 )
-            one, other = map(int, ends)
-            if one > student or other > teacher:
-                raise ConfigError(
-                    f"layers = {self.layers!r}: {pair!r} cannot be matched; the student has layers 0 to "
-                    f"{student}, the teacher 0 to {teacher}"
-                )
-            out.append((one, other))
+            out.append((int(ends[0]), int(ends[1])))
         return tuple(out)
 
 

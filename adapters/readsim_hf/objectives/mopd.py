@@ -14,7 +14,8 @@ no gradient, for a student that is its teacher.
 What a capability's losses weigh beside its tokens is `sampling.weights`: nothing more (label routing),
 dispersion weights (DN-MOPD, 2609.35347) or gradient shares (Open-MOPD, 2608.19098).
 
-Needs replies of the student with `old`, and each teacher's distributions on them ('full' or 'topk').
+Needs replies of the student with `old` and `teacher`, and each teacher's distributions on them ('full' or
+'topk'): log p_Td(y_t) is exact whatever is kept; of a top-k the second form sees a lower bound.
 """
 
 from dataclasses import dataclass
@@ -24,9 +25,9 @@ from torch import Tensor
 
 from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.baselines import ReverseKL, check_setting
-from readsim_hf.objectives.estimators import token_log_probs
+from readsim_hf.objectives.divergences import token_cross_entropy
 from readsim_hf.objectives.policy_gradient import CLIP, clipped_gain, importance_ratio
-from readsim_hf.objectives.sampling import Sampling
+from readsim_hf.objectives.sampling import Sampling, constant
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,16 @@ class MOPD:
     """The policy-gradient form. Setting: clip > 0, how far rho may be from 1 (1e9: as far as it likes)."""
 
     clip: float = CLIP
-    sampling: ClassVar[Sampling] = Sampling(1, constants=("old",))
+    sampling: ClassVar[Sampling] = Sampling(1, constants=("old", "teacher"))
     needs_soft: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_setting("clip", self.clip, lambda x: 0 < x < float("inf"), "above 0")
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        of_teacher, own = token_log_probs(logits, targets)
-        return -clipped_gain(
-            (of_teacher - own).detach(), importance_ratio(targets, logits), self.clip
-        )
+        now = -token_cross_entropy(targets.tokens, logits)
+        advantage = (constant(targets, "teacher") - now).detach()
+        return -clipped_gain(advantage, importance_ratio(targets, logits), self.clip)
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ def clipped_gain(advantage: Tensor, ratio: Tensor, clip: float) -> Tensor:
 
 
 def importance_ratio(targets: Targets, logits: Tensor) -> Tensor:
-    """rho (N,) = pi(y_t) / mu(y_t), the student now over the student that wrote the tokens."""
+    """rho (N,) = pi(y_t) / mu(y_t), the student now over the student that wrote the tokens; at most e^20."""
     now = -token_cross_entropy(targets.tokens, logits)
-    return (now - constant(targets, "old")).exp()
+    return (now - constant(targets, "old")).clamp_max(20.0).exp()
 
 
 def group_advantages(rewards: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ class Sampling(NamedTuple):
 # Log-probabilities of a token: of the student that wrote it (`old`), of the student as it was before training
 # (`start`), of the teacher. `score` is the teacher's mean over the reply, `return` is MiniLLM's.
 CONSTANTS = ("old", "start", "teacher", "score", "return")
+OF_STUDENT = ("old", "start")  # for each of which it reads all replies
 
 
 def constant(targets: Targets, name: str) -> Tensor:

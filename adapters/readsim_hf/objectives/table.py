@@ -109,6 +109,7 @@ SAMPLED: dict[str, ObjectiveRule] = {
     "pro": ObjectiveRule(PRO, _REPLIES, _DENSE, "any", _GROUPS),
 }
 TABLE |= SAMPLED
+BESIDE = ("dpo", "dpkd", "plad", "rrhf", "pro")  # with the teacher's reply beside the student's
 
 
 def make_objective(text: str, **settings: float) -> Objective:
@@ -166,6 +167,12 @@ def check_compatible(
             raise ConfigError(
                 "hidden is twice in the objective: use one, with several pairs in its layers"
             )
+        whole = [name_of(part) for part in terms_in(objective) if isinstance(part, ComparesReplies)]
+        if len(whole) > 1:
+            raise ConfigError(
+                f"{whole[0]!r} and {whole[1]!r} in one objective: each puts the replies to a prompt in an "
+                "order of its own; use one of them beside terms that train on any text"
+            )
         for term in objective.terms:
             check_compatible(signal, term, soft_kind, on_policy)
     elif isinstance(objective, Cut):
@@ -186,11 +193,16 @@ def check_compatible(
         _check_term(signal, objective, soft_kind, on_policy)
 
 
+def name_of(objective: Objective) -> str | None:
+    """Its key in TABLE; None where it has none."""
+    return next((name for name, rule in TABLE.items() if type(objective) is rule.make), None)
+
+
 def _check_whole(objective: On | Selected, setting: str) -> None:
     """ConfigError for a part of the tokens of a loss that all tokens of several replies have together."""
     for part in terms_in(objective):
         if isinstance(part, ComparesReplies):
-            name = next(name for name, rule in TABLE.items() if type(part) is rule.make)
+            name = name_of(part)
             raise ConfigError(
                 f"{setting} behind {name!r}: it compares whole replies of the teacher and the student; use "
                 f"{name} without {setting}, and {setting} behind another term, such as fkl"
@@ -209,7 +221,7 @@ def _check_origin(objective: On, on_policy: float) -> None:
 def _check_term(
     signal: str, objective: Objective, soft_kind: SoftKind | None, on_policy: float
 ) -> None:
-    name = next((name for name, rule in TABLE.items() if type(objective) is rule.make), None)
+    name = name_of(objective)
     rule = TABLE[name] if name is not None else None
     title = name if name is not None else type(objective).__name__
     if objective.needs_soft and soft_kind is None:

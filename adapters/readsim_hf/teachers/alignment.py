@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from readsim.arrays import Array
 from readsim.errors import ConfigError
+from readsim_hf.objectives.sparse import said_log_probs
 from readsim_hf.teachers.encoding import bare_ids, decoder, end_of
 from readsim_hf.teachers.ids import Ids
 from readsim_hf.teachers.record import Soft, TeacherRecord
@@ -83,7 +83,7 @@ class Alignment:
         ]  # of tokens without text the last one counts
         both = sorted((at[0][s + shift], n) for s, n in at[1].items() if s + shift in at[0])
         ends = [*both[1:], (len(theirs.completion_ids), len(ours.completion_ids))]
-        said = _said(theirs)
+        said = said_log_probs(theirs.soft, theirs.completion_ids[theirs.places])
         for (i, j), (i_end, j_end) in zip(both, ends, strict=True):
             if i >= first and begin <= j < ours.span[1]:
                 top = theirs.soft.ids[i - first]
@@ -97,15 +97,6 @@ class Alignment:
                 value = said[i - first : i_end - first].sum() if whole else np.inf
                 spans[j_end - 1 - begin] = value if np.isfinite(value) else np.inf
         return replace(ours, soft=made, spans=spans)
-
-
-def _said(record: TeacherRecord) -> Array:
-    """Log-probabilities of the supervised tokens themselves (L,); -inf where the top-k does not say."""
-    assert record.soft is not None
-    tokens = record.completion_ids[record.places]
-    hit = record.soft.ids == tokens[:, None]
-    found: Array = np.where(hit, record.soft.logp, -np.inf).max(-1)
-    return found
 
 
 def starts(ids: Sequence[int], decode: Decode, text: str) -> list[int | None]:

@@ -176,8 +176,8 @@ class ExampleStream:
             most = None
         if empty := [self.streams[s].name for s in fed if not self._queues[s]]:
             raise TrainingError(
-                f"the teacher gave no usable reply for {', '.join(empty)} in {PATIENCE} requests: "
-                "look at its replies, raise max_new_tokens (what is cut there is dropped without "
+                f"no usable reply for {', '.join(empty)} in {PATIENCE} requests, of teacher or student: "
+                "look at the replies, raise max_new_tokens (what is cut there is dropped without "
                 "data.keep_cut), or use other templates"
             )
 

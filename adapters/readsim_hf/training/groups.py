@@ -15,7 +15,7 @@ from torch import nn
 
 from readsim.errors import TrainingError
 from readsim_hf.objectives.policy_gradient import group_advantages, later_ratios
-from readsim_hf.objectives.sampling import Sampling
+from readsim_hf.objectives.sampling import OF_STUDENT, Sampling
 from readsim_hf.objectives.sparse import said_log_probs
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.decoding import Decoding
@@ -44,9 +44,9 @@ class ReplyGroups:
     reward    of groups that are rewarded
 
     A prompt without a usable reply of the student, or of a teacher that is to answer, has no group. Tokens
-    are `student_rollout` for what the student writes, `teacher_prompt` and `teacher_generated` for what the
-    teacher reads and writes, and `judge`. What the student reads of its own text is not charged, as in a
-    training step.
+    are `student_rollout` for what the student writes, and what it or its start reads for `old` and `start`
+    (whether a server said `old` or not); `teacher_prompt` and `teacher_generated` for what the teacher reads
+    and writes; `judge`.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class ReplyGroups:
         self._replies, self._student, self._start = replies, student, start
         self.sampling, self.samples, self._scores = sampling, samples, scores
         self._rollout, self._reward = replace(rollout, temperature=1.0), reward
+        self._read = 0
 
     @property
     def size(self) -> int:
@@ -74,7 +75,9 @@ class ReplyGroups:
     def tokens(self) -> dict[str, int]:
         """Tokens used so far by kind."""
         judge = {} if self._reward is None else {"judge": self._reward.tokens}
-        return {**self._replies.tokens, **judge}
+        used = {**self._replies.tokens, **judge}
+        used["student_rollout"] += self._read
+        return used
 
     def ask(self, prompts: Sequence[Prompt]) -> list[Group | None]:
         """The group of each prompt, in order; None where there is none.
@@ -138,6 +141,8 @@ class ReplyGroups:
         if not examples:
             return out
         student = self._student()
+        each = sum(len(r.prompt_ids) + len(r.completion_ids) for r in records)
+        self._read += each * sum(name in OF_STUDENT for name in wanted)
         if "old" in wanted:
             unknown = [e for e in examples if "old" not in e.record.constants]
             read = iter(student.log_probs(student.model, unknown) if unknown else ())

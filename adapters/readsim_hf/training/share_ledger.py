@@ -8,8 +8,6 @@ from readsim.backend import SourceSignals
 from readsim.runs.trained_shares import TrainedShare
 from readsim_hf.training.student import SourceSignal
 
-EVERY = 80  # optimiser steps between two looks at gradients, each about as dear as a step
-
 
 class ShareLedger:
     """Of one interval; `prompts` and `tokens` (S,) are brought up to date by whoever draws examples."""

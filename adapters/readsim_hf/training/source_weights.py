@@ -3,7 +3,7 @@
 The formulas are those of the allocators `dn` and `gradient-share`, which move tokens where these move losses.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,19 @@ from readsim_hf.training.source_losses import by_source
 from readsim_hf.training.student import SourceSignal
 
 LIMIT = 4.0  # DN-MOPD's, of a factor and of one over it
+# Optimiser steps between two looks at gradients, each about as dear as a step: for the record, and where
+# weights follow them.
+EVERY, FOLLOWED = 80, 10
+
+
+def due(
+    rule: Weighing, windows: int, sources: Collection[str], weights: Mapping[str, float]
+) -> bool:
+    """Whether the gradients of the next optimiser step are looked at, after so many: on a beat, and where
+    weights follow them as soon as a source is there that has none."""
+    if rule != "gradient-share":
+        return windows % EVERY == 0
+    return windows % FOLLOWED == 0 or not weights.keys() >= {*sources}
 
 
 def source_weights(

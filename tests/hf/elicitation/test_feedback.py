@@ -232,5 +232,43 @@ def test_scores_in_words() -> None:
     from readsim_hf.elicitation.peer_review import score_in
 
     assert [
-        score_in(t) for t in ("Score: 7", "score 3 ... Score: 8.5", "Score: 70", "ten", None)
-    ] == [*(7.0, 8.5, None, None, None)]
+        score_in(t)
+        for t in (
+            *("Score: 7", "score 3 ... Score: 8.5", "Score: 70", "ten", None),
+            *("Score (1-10): 8", "**Score:** **8**/10", "My score\n9 of the steps are sound."),
+        )
+    ] == [*(7.0, 8.5, None, None, None), 8.0, 8.0, None]
+
+
+@pytest.mark.parametrize(
+    ("said", "mark", "found"),
+    [
+        ("Yes", "", True),
+        ("**No.**", "", False),
+        ("Yes, there is no doubt.", "", True),
+        ("Let me see. Both say 42, so there is no difference.\nYes", "", True),
+        ("Final answer: no", "", False),
+        ("There is no doubt about it.", "", None),
+        ("", "", None),
+        (None, "", None),
+        ("Step 1 is right.\nVerdict: wrong", "verdict", False),
+        ("Verdict: wrong\n\nThe right answer is 42.", "verdict", False),
+        ("**Verdict:** *right*", "verdict", True),
+        ("Step 2: right. All is right.", "verdict", None),
+        ("Verdict\nright", "verdict", None),
+    ],
+)
+def test_verdicts_in_prose(said: str | None, mark: str, found: bool | None) -> None:
+    from readsim_hf.elicitation.base import verdict
+
+    words = ("right", "wrong") if mark else ("yes", "no")
+    assert verdict(said, *words, mark) is found
+
+
+def test_an_explanation_that_names_the_answer_is_none() -> None:
+    from readsim_hf.elicitation.explained import names
+
+    assert names("So it is 42.", "42")
+    assert names("THE CAPITAL IS nairobi", "Nairobi")
+    assert not names("It is 142, and 4 and 2.", "42")
+    assert not names("Add the units first, then carry.", "42")

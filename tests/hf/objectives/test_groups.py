@@ -32,6 +32,7 @@ def own_text(seed: int, n: int = 6, v: int = 8) -> tuple[Array, Array, Any, Any]
         "old": now + rng.normal(0, 0.3, n),
         "advantage": np.repeat(rng.normal(), n),
         "return": rng.normal(0, 1, n),
+        "teacher": np.log(softmax(t))[np.arange(n), tokens],
     }
     beside = {k: torch.tensor(x, dtype=torch.float32) for k, x in constants.items()}
     made_ = targets(teacher, "full")._replace(tokens=torch.from_numpy(tokens), constants=beside)
@@ -88,7 +89,8 @@ def test_in_expectation_the_gradient_is_that_of_reverse_kl() -> None:
     for token in range(7):
         old = torch.tensor([math.log(q[token])], dtype=torch.float32)
         own = targets(teacher, "full")._replace(
-            tokens=torch.tensor([token]), constants={"old": old}
+            tokens=torch.tensor([token]),
+            constants={"old": old, "teacher": teacher.log_softmax(-1)[0, token, None]},
         )
         (grad,) = torch.autograd.grad(made("mopd")(student, own).sum(), student)
         total += float(q[token]) * grad[0]

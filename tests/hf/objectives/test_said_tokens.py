@@ -64,7 +64,8 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn(kind: Any, k: int | 
     of_teacher = told(student.detach(), kind, k, tokens)
     long = torch.from_numpy(later_ratios(of_teacher, old.numpy()))
     assert float(long.abs().max()) < 1e-5
-    beside = {"old": old, "advantage": torch.zeros(60), "return": long}
+    known = {"teacher": torch.from_numpy(of_teacher), "return": long}
+    beside = {"old": old, "advantage": torch.zeros(60), **known}
     own = record._replace(tokens=drawn[:, 0], constants=beside)
     for name in OWN:
         loss = made(name)(student, own)
@@ -91,3 +92,10 @@ def test_junk_is_not_rewarded(kind: Any, k: int | None) -> None:
     np.testing.assert_allclose(found - float(student[4000]), ratio, rtol=1e-4)
     long = later_ratios(found, np.full(5, float(student[4000]), np.float32))
     np.testing.assert_allclose(long, [ratio] * 4 + [0.0], rtol=1e-4)
+    logits = student.expand(5, 5000).clone().requires_grad_()
+    kept, at = targets(teacher.expand(5, 5000), kind, k), torch.from_numpy(tokens).long()
+    beside = {"old": torch.full((5,), float(student[4000])), "teacher": torch.from_numpy(found)}
+    loss = made("mopd")(logits, kept._replace(tokens=at, constants=beside))
+    (grad,) = torch.autograd.grad(loss.sum(), logits)
+    assert bool((grad[:, 4000] > 0).all())  # a step makes it rarer
+    np.testing.assert_allclose(loss.detach().numpy(), -ratio, rtol=1e-4)

@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -122,10 +123,39 @@ def test_terms_are_checked_one_by_one(text: str, share: float, message: str) -> 
             check_compatible("cot", each, "topk", share)
 
 
+@pytest.mark.parametrize(
+    "text", ["rrhf + pro", "dpo + dpo(beta=.5)", "0.1*sft + plad + plad(margin=2)"]
+)
+def test_two_orders_of_the_same_replies_are_refused(text: str) -> None:
+    from readsim_hf.objectives.table import check_compatible
+
+    with pytest.raises(
+        ConfigError, match="puts the replies to a prompt in an order of its own; use one"
+    ):
+        check_compatible("cot", made(text), "topk", 0.5)
+
+
+@pytest.mark.extra(*NEEDS)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_advice_for_words_that_nobody_says_ends(share: float) -> None:
+    """Where the student alone answers, no share of the teacher's text is advised and then refused."""
+    from readsim_hf.config import RunConfig
+    from readsim_hf.supervision import supervision
+
+    table = {"signal": "cot", "objective": "kdrl + 0.1*sft(on=teacher)", "on_policy": share}
+    with pytest.raises(ConfigError) as error:
+        supervision(RunConfig.of(table))
+    words = (
+        "use on_policy = 1" if share < 1 else "leave the term out, or use one that has the teacher"
+    )
+    assert words in str(error.value)
+
+
 def test_random_combinations_start_or_are_refused_in_one_line() -> None:
     import torch
 
-    from readsim_hf.objectives.table import OWN, TABLE, TASKS, WHOLE, check_compatible
+    from readsim_hf.objectives.sampling import sampling_of
+    from readsim_hf.objectives.table import OWN, TABLE, TASKS, TEXTS, WHOLE, check_compatible
     from readsim_hf.objectives.vocabulary import Cut
 
     rng = random.Random(0)
@@ -133,17 +163,18 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
     kinds: tuple[Any, ...] = ("full", "topk", "sampled")
     kept = {kind: targets(teacher[:, :9], kind, None if kind == "full" else 4) for kind in kinds}
     own = torch.tensor([True, False, True, False, False])
-    known = ("old", "advantage", "return", "value", "slope")
+    known = ("old", "advantage", "return", "teacher", "value", "slope")
     constants = {name: -torch.ones(5) for name in known}  # of replies that are trained on in groups
     started, refused = 0, []
-    for _ in range(300):
-        names = rng.sample(sorted(TABLE), rng.randint(1, 3))
-        origin = ["", "(on=teacher)", "(on=own)"]
+    for _ in range(600):
+        names = rng.sample(sorted(TABLE), rng.choice([1, 1, 2, 3]))
+        origin = ["", "", "(on=teacher)", "(on=own)", "(tokens=entropy)", "(tokens=gap)"]
         text = " + ".join(f"{rng.random() + 0.1:.2f}*{n}{rng.choice(origin)}" for n in names)
-        signal, kind = rng.choice((*WHOLE, *TASKS, *OWN)), rng.choice(kinds)
+        signal, kind = rng.choice((*WHOLE, *WHOLE, *WHOLE, *TASKS, *TEXTS, *OWN)), rng.choice(kinds)
         objective = Cut(made(text), 9)
         try:
             check_compatible(signal, objective, kind, rng.choice([0.0, 0.5, 1.0]))
+            sampling_of(objective)
         except ConfigError as error:
             refused.append(str(error))
             continue
@@ -154,10 +185,10 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
         losses = objective(logits, record._replace(spans=spans, beside=beside))
         (grad,) = torch.autograd.grad(losses.sum(), logits)
         assert bool(losses.isfinite().all() and grad.isfinite().all())
-    assert started > 30
+    assert started > 40
     for message in refused:
         assert "\n" not in message
-        assert any(word in message for word in ("use ", "store "))
+        assert re.search(r"\b(use|store)\b", message), message
 
 
 @pytest.mark.extra(*NEEDS)

@@ -167,10 +167,22 @@ def test_the_last_group_is_cut_in_equal_parts(lengths: list[int], left: int) -> 
 # ---------------------------------------------------------------- runs
 
 
-@pytest.mark.parametrize("name", ["mopd", "kdrl", "dpkd", "rrhf"])
+def slowly(*values: str) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        *(("mopd", "label"), ("kdrl", "label"), ("dpkd", "label"), ("rrhf", "label")),
+        *(slowly("mopd", "dn"), slowly("mopd", "gradient-share"), slowly("minillm", "label")),
+        *(slowly("mopd-kl", "label"), slowly("dpo", "label"), slowly("plad", "label")),
+        slowly("pro", "label"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:the replies to each prompt have equal rewards")
 def test_a_run_trains_charges_and_resumes(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from readsim_hf.training.slopes import reply_groups
     from readsim_hf.training.student import Student
@@ -185,15 +197,15 @@ def test_a_run_trains_charges_and_resumes(
 
     monkeypatch.setattr(Student, "train_window", training)
     settings: dict[str, Any] = {"training": {"batch": 8, "learning_rate": 0.01}}
+    settings["sampling"] = {"weights": weights}
     one, other = sampled(name, **settings), sampled(name, **settings)
     one.reset(1)
     usage = one.run_interval(0, SHARES, TOKENS).token_usage
     assert usage["student"] == TOKENS == sum(e.tokens for w, _ in seen for e in w)
     assert usage["student_rollout"] > 0
     assert (usage["teacher_generated"] > 0) == (name not in OWN)
-    assert (
-        usage["teacher_prompt"] > usage["student_rollout"]
-    )  # the teacher reads what the student wrote
+    written = sum(len(e.record.completion_ids) for w, _ in seen for e in w if e.record.own)
+    assert usage["teacher_prompt"] > written  # the teacher reads what the student wrote
     assert ("judge" in usage) == (name == "kdrl")
     for examples, loss in seen:
         assert math.isfinite(loss)

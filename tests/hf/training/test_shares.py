@@ -190,11 +190,11 @@ def test_without_distributions_there_is_no_divergence() -> None:
 
 
 def test_looking_changes_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
-    import readsim_hf.backend
+    from readsim_hf.training import source_weights
 
     ends = []
     for every in (1, 10**9):
-        monkeypatch.setattr(readsim_hf.backend, "EVERY", every)
+        monkeypatch.setattr(source_weights, "EVERY", every)
         backend = small()
         backend.reset(1)
         backend.run_interval(0, np.array([0.7, 0.3]), 120)

@@ -95,7 +95,8 @@ def divergences(rule: str, seed: int) -> dict[str, float]:
             there = SoftTargets(
                 "full", torch.zeros(n, 0, dtype=torch.int64), teacher[d].expand(n, v)
             )
-            targets = Targets(tokens, there, constants={"old": old})
+            constants = {"old": old, "teacher": teacher[d][tokens]}
+            targets = Targets(tokens, there, constants=constants)
             losses.append(weighted_sum(MOPD(), logits[d].expand(n, v), targets) / (2 * n))
         weights = source_weights(rule, window, {}, {})  # type: ignore[arg-type]
         total = sum(weights.get(name, 1.0) * loss for name, loss in zip(names, losses, strict=True))
@@ -104,6 +105,19 @@ def divergences(rule: str, seed: int) -> dict[str, float]:
             logits -= 0.3 * grad / max(1.0, float(grad.norm()))
     left = MOPDKL()(logits, whole).detach() / start
     return dict(zip(names, left.tolist(), strict=True))
+
+
+def test_gradients_that_weights_follow_are_looked_at_more_often() -> None:
+    from readsim_hf.training.source_weights import due
+
+    for rule in ("label", "dn"):
+        seen = [n for n in range(200) if due(rule, n, ["a", "b"], {})]  # type: ignore[arg-type]
+        assert seen == [0, 80, 160]
+    both = {"a": 1.0, "b": 2.0}
+    seen = [n for n in range(35) if due("gradient-share", n, ["a", "b"], both)]
+    assert seen == [0, 10, 20, 30]
+    assert due("gradient-share", 3, ["a", "new"], both)
+    assert not due("gradient-share", 3, ["a"], both)
 
 
 def test_dispersion_weights_rescue_a_quiet_domain() -> None:
