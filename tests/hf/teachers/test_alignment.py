@@ -94,6 +94,12 @@ def test_a_supervised_part_and_a_token_that_the_top_k_does_not_hold() -> None:
     record = sides(teacher, student).carried(cut, replace(ours, span=(1, 5)))
     assert np.isinf(record.soft.logp).all(-1).tolist() == [True, False, False, False]
     assert np.isinf(record.spans).tolist() == [True, True, False, False]  # "=", "42", "17", end
+    exact = -np.arange(1, 6, dtype=np.float32)  # what the teacher said of each of its tokens
+    told = replace(cut, soft=cut.soft._replace(said=exact))
+    known = sides(teacher, student).carried(told, replace(ours, span=(1, 5)))
+    top = cut.soft.ids[0] == cut.completion_ids[2]
+    assert known.spans[1] == pytest.approx(cut.soft.logp[0][top][0] - 2)  # "4", and "2" as told
+    assert known.spans[2:] == pytest.approx(record.spans[2:])
 
 
 @pytest.mark.parametrize("make", [lambda: char_pair().tokenizer, bytes_tokenizer])
