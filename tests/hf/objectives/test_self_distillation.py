@@ -1,5 +1,7 @@
 """Losses of one drawn token and of a top-k beside TRL's, which distils a model into itself."""
 
+from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,6 +45,37 @@ def test_drawn_tokens_train_as_theirs_do(theirs: Any, seed: int) -> None:
     clipped = theirs.apply_importance_sampling_clipping(one, said, own.constants["old"], 1e9)
     torch.testing.assert_close(
         slope_of(made("mopd", clip=1e9)(student, own), student), slope_of(clipped, student)
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fresh_text_trains_as_their_on_policy_distillation_does(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """TRL's IW-OPD without its weights of positions, whose advantage is of the student that wrote."""
+    import torch
+
+    monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
+    from trl.experimental.iw_opd.iw_opd_trainer import IWOPDTrainer
+
+    _, _, student, own = own_text(seed)
+    said = student.detach().log_softmax(-1).gather(-1, own.tokens[:, None])[:, 0]
+    fresh = own._replace(constants={**own.constants, "old": said})
+    measured = defaultdict(lambda: defaultdict(list))
+    trainer = SimpleNamespace(
+        temperature=1.0,
+        iw_opd_gamma=0.0,
+        iw_opd_epsilon=1e-8,
+        model=torch.nn.Identity(),
+        _metrics=measured,
+    )
+    tokens, teacher = own.tokens[None], own.constants["teacher"][None]
+    loss = IWOPDTrainer._compute_iw_opd_loss(
+        trainer, student[None], tokens, tokens, teacher, said[None]
+    )
+    slope = slope_of(loss * len(said), student)
+    torch.testing.assert_close(
+        slope_of(made("mopd")(student, fresh), student), slope, rtol=1e-4, atol=1e-5
     )
 
 
