@@ -87,11 +87,11 @@ def _unheld(monkeypatch: pytest.MonkeyPatch, in_a_folder: None) -> None:
 @pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(started: Any) -> None:
     """Full weights, LoRA, bf16, recomputed activations, logits in pieces, groups of replies with rewards,
-    returns and ranks; windows of 5, 1, 4 and 0, and replies of one token."""
+    returns and ranks, chosen tokens; windows of 5, 1, 4 and 0, and replies of one token."""
     _, out, err = started("tests.support.hf_processes").ended()
     assert "rank1" not in err  # what process 1 found wrong process 0 says
     found, mismatch, reason = map(json.loads, out.splitlines())
-    assert len(found["off"]) == 26
+    assert len(found["off"]) == 28
     for case, off in found["off"].items():
         assert off.pop("put") == off.pop("empty") == 0.0, case
         # with FSDP weights are gathered in bfloat16, the residual stream is too

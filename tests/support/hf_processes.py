@@ -35,6 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
     "preference": {"objective": "dpo", "lora": 2},
     "ranks": {"objective": "rrhf", "micro_batch": 1},
     "order": {"objective": "pro"},
+    "chosen": {"objective": "fkl(tokens=gap, share=.5) + 0.2*rkl(tokens=entropy, share=.4)"},
 }
 WINDOWS = (5, 1, 4, 0)  # examples of each; one process of two has none of the second
 
@@ -48,8 +49,9 @@ def examples(count: int) -> list[Example]:
         ids = rng.integers(2, 40, prompt + reply).tolist()
         made = record(ids[:prompt], ids[prompt:], None, full_soft(reply, 40, n))
         made = replace(made, own=n % 2 == 1, weight=1 + n / 4, group=(n % 2, 2))
-        spread = rng.normal(0, 0.3, (3, reply)).astype(np.float32)
+        spread = rng.normal(0, 0.3, (4, reply)).astype(np.float32)
         beside = {"old": spread[0] - 3.7, "start": spread[1] - 3.7, "return": spread[2]}
+        beside["teacher"] = spread[3] - 3.7
         whole = {"advantage": (-1.0) ** n, "score": -n / 2}
         beside |= {name: np.full(reply, value, np.float32) for name, value in whole.items()}
         made = replace(made, constants=beside)
