@@ -31,10 +31,9 @@ OWN_TEXT: Mapping[str, Method] = {
     ),
     "distillm-2": Method(
         OWN,
-        "contrastive by origin: teacher's text skewed forward, the student's own skewed reverse",
+        "contrastive: the teacher's reply skewed forward, the student's to the same prompt skewed reverse",
         "logit",
-        "skew-fkl(on=teacher) + skew-rkl(on=own)",
-        on_policy=0.5,
+        "contrast",
         names=("DistiLLM-2",),
         source="arXiv 2503.07067",
         needs=LOGITS,

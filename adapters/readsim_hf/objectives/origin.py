@@ -1,15 +1,11 @@
-"""Losses by whose words a text is: the teacher's or the student's own (DistiLLM-2, arXiv 2503.07067).
+"""Losses by whose words a text is: the teacher's or the student's own.
 
     loss_n = [n is of that origin] f_n        (N,); 0 and no gradient elsewhere
 
-DistiLLM-2's contrastive loss is skew forward KL on the teacher's text, whose likelihood it raises, and skew
-reverse KL on the student's, where it lowers what the teacher would not say:
-`skew-fkl(on=teacher) + skew-rkl(on=own)` with `on_policy` between 0 and 1. The loss is divided by all
-supervised tokens, so that each origin counts by its tokens. It needs the origin of each example, which
-training knows (`TeacherRecord.own`).
-
-Of DistiLLM-2 this leaves out that both texts answer the *same* prompt (here one or the other answers it),
-that alpha adapts to each pair of texts, and that the terms' weights follow a schedule: here they stand still.
+`skew-fkl(on=teacher) + skew-rkl(on=own)` with `on_policy` between 0 and 1 treats both texts in their own way,
+as DistiLLM-2 does (`contrast`, where both answer the same prompt). The loss is divided by all supervised
+tokens, so that each origin counts by its tokens. It needs the origin of each example, which training knows
+(`TeacherRecord.own`).
 """
 
 from dataclasses import dataclass

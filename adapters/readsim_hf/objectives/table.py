@@ -18,6 +18,7 @@ from readsim_hf.objectives.baselines import (
     SoftSFT,
 )
 from readsim_hf.objectives.compared import ComparesReplies
+from readsim_hf.objectives.contrast import Contrast
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.kdrl import KDRL
@@ -102,6 +103,7 @@ SAMPLED: dict[str, ObjectiveRule] = {
     "mopd-kl": ObjectiveRule(MOPDKL, _REPLIES, _DENSE, "own", _GROUPS),
     "kdrl": ObjectiveRule(KDRL, _REPLIES, _DENSE, "own", _GROUPS),
     "minillm": ObjectiveRule(MiniLLM, _REPLIES, _DENSE, "own", _GROUPS),
+    "contrast": ObjectiveRule(Contrast, _REPLIES, _DENSE, "any", _GROUPS),
     "dpo": ObjectiveRule(DPO, _REPLIES, SOFT_KINDS, "any", _GROUPS),
     "dpkd": ObjectiveRule(DPKD, _REPLIES, _DENSE, "any", _GROUPS),
     "plad": ObjectiveRule(PLaD, _REPLIES, _DENSE, "any", _GROUPS),
@@ -109,7 +111,14 @@ SAMPLED: dict[str, ObjectiveRule] = {
     "pro": ObjectiveRule(PRO, _REPLIES, _DENSE, "any", _GROUPS),
 }
 TABLE |= SAMPLED
-BESIDE = ("dpo", "dpkd", "plad", "rrhf", "pro")  # with the teacher's reply beside the student's
+BESIDE = (
+    "contrast",
+    "dpo",
+    "dpkd",
+    "plad",
+    "rrhf",
+    "pro",
+)  # with the teacher's reply beside the student's
 
 
 def make_objective(text: str, **settings: float) -> Objective:

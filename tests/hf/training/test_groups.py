@@ -177,7 +177,7 @@ def slowly(*values: str) -> Any:
         *(("mopd", "label"), ("kdrl", "label"), ("dpkd", "label"), ("rrhf", "label")),
         *(slowly("mopd", "dn"), slowly("mopd", "gradient-share"), slowly("minillm", "label")),
         *(slowly("mopd-kl", "label"), slowly("dpo", "label"), slowly("plad", "label")),
-        slowly("pro", "label"),
+        *(slowly("pro", "label"), slowly("contrast", "label")),
     ],
 )
 @pytest.mark.filterwarnings("ignore:the replies to each prompt have equal rewards")

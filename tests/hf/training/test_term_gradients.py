@@ -15,7 +15,12 @@ pytestmark = pytest.mark.extra(*NEEDS)
 TEXTS = (
     *("sft", "soft-sft", "kd(temperature=2)", "fkl", "rkl", "jsd", "gjsd(beta=.3)"),
     *("skew-fkl", "skew-rkl", "uld", "shared", "span", "k2", "k3"),
-    *("skew-fkl(on=teacher) + skew-rkl(on=own)", "fkl(tokens=entropy)", "rkl(tokens=gap)"),
+    *(
+        "skew-fkl(on=teacher) + skew-rkl(on=own)",
+        "contrast",
+        "fkl(tokens=entropy)",
+        "rkl(tokens=gap)",
+    ),
 )
 
 
