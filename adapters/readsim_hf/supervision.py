@@ -9,8 +9,12 @@ from readsim_hf.elicitation.catalogue import make_signal
 from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.across import Span
 from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.compared import ComparesReplies
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.hidden import Hidden
+from readsim_hf.objectives.kdrl import KDRL
+from readsim_hf.objectives.minillm import MiniLLM
+from readsim_hf.objectives.mopd import MOPD
 from readsim_hf.objectives.origin import On
 from readsim_hf.objectives.sampling import OF_STUDENT, sampling_of
 from readsim_hf.objectives.sums import terms_in
@@ -172,12 +176,13 @@ def check_sampling(config: RunConfig, objective: Objective) -> None:
             f"sampling.weights = {given.weights!r}: log-ratios of the student's own text are needed; use "
             "'label', or mopd, mopd-kl, minillm or kdrl"
         )
-    if config.training.lora_dropout:
+    parts = list(terms_in(objective))
+    reads = any(isinstance(part, ComparesReplies | KDRL | MiniLLM | MOPD) for part in parts)
+    if reads and config.training.lora_dropout:
         raise ConfigError(
             f"training.lora_dropout = {config.training.lora_dropout!r}: replies are compared or weighed by "
             "what the student gave them before the step, without dropout; use 0"
         )
-    parts = list(terms_in(objective))
     if share == 1 and any(isinstance(part, On) and part.origin == "teacher" for part in parts):
         raise ConfigError(
             "on=teacher: the student alone answers where an objective trains on its replies; leave the term "

@@ -249,7 +249,8 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         "teacher_generated": f"{spent.said:.1f} a reply, {known_words(spent)}"
         if spent.answered
         else given,
-        "student_rollout": f"{100 * own:.0f} % on-policy",
+        "student_rollout": f"{100 * own:.0f} % on-policy"
+        + (f"; replies read {reads} times before a step" if (reads := reads_of(config)) else ""),
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
         f"{spent.question + spent.answer:.0f} each"
         + (", of which answers are a guess: half of the longest" if spent.guessed else ""),

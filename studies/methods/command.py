@@ -22,12 +22,13 @@ from readsim.errors import ConfigError, TrainingError, unknown
 from readsim.stats import half_width
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_atomic
+from readsim_hf.config import resolve_config
 from readsim_hf.methods.table import METHODS
 from studies.common.claim import judge
 from studies.common.options import Budget, Folder, Steps
 from studies.methods.claims import CLAIMS
 from studies.methods.forms import ends_in
-from studies.methods.runs import MERGE, Plan, played, run_method
+from studies.methods.runs import MERGE, SPECIALIST, Plan, played, run_method
 from studies.methods.table import AMOUNTS, EFFECTS, effects, row_of, shares_of_run
 
 REFERENCE = "resp-sft"
@@ -81,6 +82,9 @@ def main(
     tokens, numbers = parse_tokens(budget), parse_seeds(seeds)
     asked = tuple(forms.split(","))
     plans = [Plan(pair, asked, tokens, steps, items) for pair in pairs.split(",")]
+    for plan in plans:
+        for form in asked:
+            resolve_config(None, plan._replace(forms=(form,)).options(SPECIALIST, 0))
     runs = [(p, m, s) for s in numbers for p in plans for m in chosen]
     rows, shares = pd.DataFrame(), pd.DataFrame()
     refused: dict[tuple[str, str], str] = {}
@@ -91,14 +95,14 @@ def main(
             console.rule(f"{number}/{len(runs)}: {plan.pair}, {method}, seed {seed}")
             try:
                 logs = run_method(plan, method, seed, out)
+                made = [
+                    row_of(plan.case(form), method, seed, logs, ends_in(plan, form, seed, logs))
+                    for form in plan.forms
+                ]
             except (ConfigError, TrainingError) as error:  # a pair that does not have what it needs
                 refused[plan.pair, method] = str(error)
                 console.print(str(error))
                 continue
-            made = [
-                row_of(plan.case(form), method, seed, logs, ends_in(plan, form, seed, logs))
-                for form in plan.forms
-            ]
             rows = pd.concat([rows, pd.DataFrame(made)], ignore_index=True)
             if method != MERGE:
                 more = pd.DataFrame(shares_of_run(plan.case(asked[0]), method, seed, logs[-1]))

@@ -18,7 +18,7 @@ from readsim_hf.objectives.table import make_objective
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.recipe import Recipe
-from readsim_hf.training.share_ledger import EVERY
+from readsim_hf.training.source_weights import EVERY
 from readsim_hf.training.student import Student
 from studies.speed_real.timing import Pair, Row, in_turn, seconds
 

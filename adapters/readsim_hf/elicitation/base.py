@@ -192,8 +192,16 @@ def reference(prompt: Prompt, style: Style) -> str | None:
 
 
 def verdict(text: str | None, yes: str, no: str, mark: str = "") -> bool | None:
-    """What a judge decided: the last of both words that follows the `mark`, or where none is asked for begins
-    a line or a sentence, or follows a colon. None where neither does: words of an argument are no verdict."""
-    lead = rf"\b{mark}" if mark else r"(?:^|[:.!?])"
-    found = re.findall(rf"{lead}[^\w\n]*({yes}|{no})\b", text or "", re.IGNORECASE | re.MULTILINE)
+    """What a judge decided: the last of both words that follows the `mark`. Where none is asked for, the last
+    that stands alone, at the start of a line or sentence, behind a colon or "answer is". None where neither
+    does: words of an argument are no verdict."""
+    word = rf"(?:[^\w\n]|_)*({yes}|{no})"
+    if mark:
+        found = re.findall(
+            rf"(?<![^\W_]){mark}{word}(?![^\W_])(?! or\b)", text or "", re.IGNORECASE
+        )
+    else:
+        alone = r"(?![^\W_])(?!\. ?\d)(?=(?:[^\w\n]|_)*$|[_*\"')\]]*[.,;:!?])"
+        lead = r"(?:^|[:.!?]|\banswer is\b)"
+        found = re.findall(f"{lead}{word}{alone}", text or "", re.IGNORECASE | re.MULTILINE)
     return found[-1].casefold() == yes.casefold() if found else None

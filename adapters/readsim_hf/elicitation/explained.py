@@ -22,7 +22,7 @@ class Explained(Elicitation):
 
         u = log p_theta(a | x, e) - log p_theta(a | x)   per token;   u > 0:  x -> e, a;   else  x -> a
 
-    An explanation that names a is dropped: a student that only copies would find it useful.
+    An explanation with an a that the question does not have is dropped: it helps a student that only copies.
 
     The paper's teacher estimates the utility of a message from a few examples of the student; here log
     p_theta(a | x) of the student itself says whom to help, the lowest first, and u whether it did. a is
@@ -57,7 +57,8 @@ class Explained(Elicitation):
             for n in helped
         ]
         told = dict(zip(helped, voices.tell(asked), strict=True))
-        told = {n: text for n, text in told.items() if text and not names(text, answers[n])}
+        told = {n: text for n, text in told.items() if text}
+        told = {n: e for n, e in told.items() if not tells(e, answers[n], prompts[n].text)}
         after = voices.fits(
             [Lesson(f"{style.ask(prompts[n], self.form)}\n{told[n]}", ends[n]) for n in told]
         )
@@ -68,6 +69,10 @@ class Explained(Elicitation):
         return out
 
 
-def names(text: str, answer: str) -> bool:
-    """Whether an answer stands in a text, as a whole word or number, in large or small letters."""
-    return re.search(rf"(?<!\w){re.escape(answer.strip())}(?!\w)", text, re.IGNORECASE) is not None
+def tells(explanation: str, answer: str, question: str) -> bool:
+    """Whether an explanation has the answer, as a whole word or number, which the question does not have.
+    Large and small letters are alike, but for an answer of one letter."""
+    one = re.escape(answer.strip())
+    case = re.NOFLAG if len(answer.strip()) == 1 else re.IGNORECASE
+    word = re.compile(rf"(?<!\w)(?<!\d[.,]){one}(?!\w)(?![.,]\d)", case)
+    return bool(word.search(explanation)) and not word.search(question)

@@ -12,7 +12,9 @@ REVIEW = (
     "Question: {question}\n\nA solution: {reply}\n\nHow sound is its reasoning, from 1 (not at all) to 10 "
     "(wholly)? Finish with a line that says 'Score:' and the number."
 )
-_SCORE = re.compile(r"score *(?:\([^)\n]*\))?[^\w\n]{0,6}(\d+(?:\.\d+)?)", re.IGNORECASE)
+_SCORE = re.compile(
+    r"score[^\w\n([]*(?:[([][^)\]\n]*[)\]])?[^\w\n]{0,6}(?:is )?(\d+(?:\.\d+)?)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from readsim_hf.objectives.sampling import Sampling, constant
 
 @dataclass(frozen=True)
 class MOPD:
-    """The policy-gradient form. Setting: clip > 0, how far rho may be from 1 (1e9: as far as it likes)."""
+    """The policy-gradient form. Setting: clip > 0, how far rho may be from 1 (1e9: up to e^20)."""
 
     clip: float = CLIP
     sampling: ClassVar[Sampling] = Sampling(1, constants=("old", "teacher"))

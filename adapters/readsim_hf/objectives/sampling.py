@@ -43,16 +43,20 @@ def constant(targets: Targets, name: str) -> Tensor:
 
 
 def sampling_of(objective: Objective) -> Sampling | None:
-    """The groups that an objective, or a term of it, needs; None: one reply a prompt.
+    """The groups that an objective, or a term of it, needs, with the constants of all terms; None: one reply
+    a prompt.
 
     Raises ConfigError for terms that need different groups.
     """
-    found = {
+    found: list[Sampling] = [
         s for part in terms_in(objective) if (s := getattr(part, "sampling", None)) is not None
-    }
-    if len(found) > 1:
+    ]
+    if len({one._replace(constants=()) for one in found}) > 1:
         raise ConfigError(
             "the terms of the objective compare different groups of replies: use one of them beside terms "
             "that train on any text"
         )
-    return found.pop() if found else None
+    if not found:
+        return None
+    wanted = {name for one in found for name in one.constants}
+    return found[0]._replace(constants=tuple(name for name in CONSTANTS if name in wanted))

@@ -31,6 +31,7 @@ from readsim_hf.costs.memory import (
 )
 from readsim_hf.costs.shape import ModelShape
 from readsim_hf.plan.dry_run import DryRun
+from readsim_hf.supervision import reads_of
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,10 @@ def work_of(plan: DryRun) -> list[Work]:
         steps,
         launch,
     )
+    if again := reads_of(config):
+        read = again * spent.examples * length
+        scored = scoring_flops(plan.student, read, length, again * spent.trained)
+        found.append(Work("student reads groups", "teacher", read, scored, recipe.precision))
     size = config.probes.batch_size
     steps = batch_steps(spent.measured, size, expected_longest(plan.answers, size))
     lengths = spent.measured, spent.question, spent.answer

@@ -236,8 +236,9 @@ def test_scores_in_words() -> None:
         for t in (
             *("Score: 7", "score 3 ... Score: 8.5", "Score: 70", "ten", None),
             *("Score (1-10): 8", "**Score:** **8**/10", "My score\n9 of the steps are sound."),
+            *("**Score** (1-10): 8", "Score [1-10]: 8", "Score: (1-10) 8", "The score is 8."),
         )
-    ] == [*(7.0, 8.5, None, None, None), 8.0, 8.0, None]
+    ] == [*(7.0, 8.5, None, None, None), 8.0, 8.0, None, *(8.0, 8.0, 8.0, 8.0)]
 
 
 @pytest.mark.parametrize(
@@ -249,11 +250,19 @@ def test_scores_in_words() -> None:
         ("Let me see. Both say 42, so there is no difference.\nYes", "", True),
         ("Final answer: no", "", False),
         ("There is no doubt about it.", "", None),
+        ("Yes. No contradiction is found.", "", True),
+        ("Yes\nNo discrepancy remains.", "", True),
+        ("No. Yes would need more.", "", False),
+        ("See eq. no 3 and No. 4.", "", None),
+        ("The answer is yes.", "", True),
+        ("_Yes_", "", True),
+        ("I say 'Verdict: right or wrong'.\nVerdict: wrong", "verdict", False),
         ("", "", None),
         (None, "", None),
         ("Step 1 is right.\nVerdict: wrong", "verdict", False),
         ("Verdict: wrong\n\nThe right answer is 42.", "verdict", False),
         ("**Verdict:** *right*", "verdict", True),
+        ("__Verdict: wrong__", "verdict", False),
         ("Step 2: right. All is right.", "verdict", None),
         ("Verdict\nright", "verdict", None),
     ],
@@ -266,9 +275,17 @@ def test_verdicts_in_prose(said: str | None, mark: str, found: bool | None) -> N
 
 
 def test_an_explanation_that_names_the_answer_is_none() -> None:
-    from readsim_hf.elicitation.explained import names
+    from readsim_hf.elicitation.explained import tells
 
-    assert names("So it is 42.", "42")
-    assert names("THE CAPITAL IS nairobi", "Nairobi")
-    assert not names("It is 142, and 4 and 2.", "42")
-    assert not names("Add the units first, then carry.", "42")
+    asked = "17 + 25 = ?"
+    assert tells("So it is 42.", "42", asked)
+    assert tells("THE CAPITAL IS nairobi", "Nairobi", "Of Kenya?")
+    assert tells("Only B has four legs.", "B", "Which one?")
+    for text in (
+        "It is 142, and 4 and 2.",
+        "Add the units first, then carry.",
+        "It is 42.5 or 1,42",
+    ):
+        assert not tells(text, "42", asked)
+    assert not tells("Look at a leg.", "A", "Which one?")
+    assert not tells("17 is the smaller one.", "17", asked)
