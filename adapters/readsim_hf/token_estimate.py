@@ -34,9 +34,7 @@ from readsim_hf.text_lengths import (
     stored_lengths,
 )
 
-EPOCHS = (
-    40  # data repeated as often are worth nothing more (Muennighoff et al. 2023, arXiv 2305.16264)
-)
+EPOCHS = 40  # repeated as often, data are worth nothing more (Muennighoff et al. 2023, 2305.16264)
 
 
 @dataclass(frozen=True)

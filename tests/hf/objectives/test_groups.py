@@ -65,27 +65,6 @@ def test_policy_gradients_are_their_formulas(seed: int, clip: float) -> None:
         np.testing.assert_allclose(loss.detach().numpy(), values, rtol=2e-4, atol=2e-5)
 
 
-@given(seed=SEEDS, alpha=st.sampled_from([0.1, 0.6]))
-def test_each_reply_of_a_prompt_is_skewed_in_its_own_way(seed: int, alpha: float) -> None:
-    import torch
-
-    t, s, student, own = own_text(seed)
-    p, q = softmax(t), softmax(s)
-    here = torch.tensor([True, False] * 3)
-    forward, reverse = (kl(x, alpha * x + (1 - alpha) * y) for x, y in ((p, q), (q, p)))
-    loss = made("contrast", alpha=alpha)(student, own._replace(own=here))
-    expected = np.where(here.numpy(), reverse, forward)
-    np.testing.assert_allclose(loss.detach().numpy(), expected, rtol=1e-4, atol=1e-5)
-    alone = made("contrast", alpha=alpha)(student, own._replace(own=None))
-    np.testing.assert_allclose(alone.detach().numpy(), forward, rtol=1e-4, atol=1e-5)
-    same = torch.from_numpy(t).float().requires_grad_()
-    loss = made("contrast", alpha=alpha)(same, own._replace(own=here))
-    (grad,) = torch.autograd.grad(loss.sum(), same)
-    assert max(float(loss.detach().abs().max()), float(grad.abs().max())) < 1e-5
-    with pytest.raises(ConfigError, match="alpha"):
-        made("contrast", alpha=1.0)
-
-
 def test_the_log_ratio_is_a_constant() -> None:
     """Of MOPD's loss only the importance weight has a gradient: it is A rho grad log pi."""
     import torch
