@@ -248,7 +248,7 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         if spent.answered
         else given,
         "student_rollout": f"{100 * own:.0f} % on-policy"
-        + (f"; replies read {reads} times before a step" if (reads := reads_of(config)) else ""),
+        + (f"; replies read {times} times before a step" if (times := reads_of(config)) else ""),
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
         f"{spent.question + spent.answer:.0f} each"
         + (", of which answers are a guess: half of the longest" if spent.guessed else ""),

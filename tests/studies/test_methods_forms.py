@@ -34,4 +34,5 @@ def test_training_does_not_see_the_form(tmp_path: Path) -> None:
     ]
     weights = [log[-1].with_suffix(".student") / "model.safetensors" for log in logs]
     assert weights[0].read_bytes() == weights[1].read_bytes()
-    assert not np.array_equal(*(logged_ends(log).end for log in logs))
+    one, other = (logged_ends(log).end for log in logs)
+    assert not np.array_equal(one, other)

@@ -56,9 +56,11 @@ class Explained(Elicitation):
             Request(prompts[n], EXPLAIN.format(question=prompts[n].text, answer=answers[n]))
             for n in helped
         ]
-        told = dict(zip(helped, voices.tell(asked), strict=True))
-        told = {n: text for n, text in told.items() if text}
-        told = {n: e for n, e in told.items() if not tells(e, answers[n], prompts[n].text)}
+        told = {
+            n: e
+            for n, e in zip(helped, voices.tell(asked), strict=True)
+            if e and not tells(e, answers[n], prompts[n].text)
+        }
         after = voices.fits(
             [Lesson(f"{style.ask(prompts[n], self.form)}\n{told[n]}", ends[n]) for n in told]
         )

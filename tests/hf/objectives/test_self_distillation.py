@@ -61,8 +61,8 @@ def test_fresh_text_trains_as_their_on_policy_distillation_does(
     _, _, student, own = own_text(seed)
     said = student.detach().log_softmax(-1).gather(-1, own.tokens[:, None])[:, 0]
     fresh = own._replace(constants={**own.constants, "old": said})
-    measured = defaultdict(lambda: defaultdict(list))
-    trainer = SimpleNamespace(
+    measured: Any = defaultdict(lambda: defaultdict(list))
+    trainer: Any = SimpleNamespace(
         temperature=1.0,
         iw_opd_gamma=0.0,
         iw_opd_epsilon=1e-8,

@@ -111,7 +111,7 @@ def test_gradients_that_weights_follow_are_looked_at_more_often() -> None:
     from readsim_hf.training.source_weights import due
 
     for rule in ("label", "dn"):
-        seen = [n for n in range(200) if due(rule, n, ["a", "b"], {})]  # type: ignore[arg-type]
+        seen = [n for n in range(200) if due(rule, n, ["a", "b"], {})]
         assert seen == [0, 80, 160]
     both = {"a": 1.0, "b": 2.0}
     seen = [n for n in range(35) if due("gradient-share", n, ["a", "b"], both)]
