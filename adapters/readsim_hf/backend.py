@@ -35,7 +35,7 @@ from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.share_ledger import ShareLedger, source_signals
 from readsim_hf.training.source_losses import by_source
-from readsim_hf.training.source_weights import due, source_weights, weighed, with_weights
+from readsim_hf.training.source_weights import look_due, source_weights, weighed, with_weights
 from readsim_hf.training.student import Student
 
 REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
@@ -202,7 +202,7 @@ class HFBackend:
                 )
             asked = time.perf_counter()
             if examples:
-                look = due(rule, self._windows, by_source(examples), self._weights)
+                look = look_due(rule, self._windows, by_source(examples), self._weights)
                 signals = self.student.source_signals(examples) if look else {}
                 self._weights = source_weights(rule, examples, signals, self._weights)
                 if look:

@@ -19,9 +19,9 @@ class Critique(Elicitation):
 
         L = -log p_theta(c | x, y),   y the student's reply to x, c the teacher's critique of it
 
-    A critique without the line of its verdict, or with another one than the checker's where that can tell, is
-    dropped. The paper criticises replies of other models, kept once; here they are the student's own. The
-    student never learns to reply to x itself: probes show what carries over.
+    A critique without 'Verdict:' and one of both words, or with another verdict than the checker's where that
+    can tell, is dropped. The paper criticises replies of other models, kept once; here they are the student's
+    own. The student never learns to reply to x itself: probes show what carries over.
 
     A rollout and a request a prompt. Needs a teacher that writes prose; tried with made-up teachers only.
     """
@@ -42,10 +42,8 @@ class Critique(Elicitation):
         }
         told = voices.tell([Request(prompts[n], text) for n, text in asked.items()])
         for (n, text), said in zip(asked.items(), told, strict=True):
-            right, found = (
-                voices.right(prompts[n], tries[n]),
-                verdict(said, "right", "wrong", "verdict"),
-            )
+            right = voices.right(prompts[n], tries[n])
+            found = verdict(said, "right", "wrong", "verdict")
             if not said:
                 out[n] = "the teacher wrote no critique"
             elif found is None:

@@ -59,7 +59,7 @@ class Explained(Elicitation):
         told = {
             n: e
             for n, e in zip(helped, voices.tell(asked), strict=True)
-            if e and not tells(e, answers[n], prompts[n].text)
+            if e and not gives_away(e, answers[n], prompts[n].text)
         }
         after = voices.fits(
             [Lesson(f"{style.ask(prompts[n], self.form)}\n{told[n]}", ends[n]) for n in told]
@@ -71,7 +71,7 @@ class Explained(Elicitation):
         return out
 
 
-def tells(explanation: str, answer: str, question: str) -> bool:
+def gives_away(explanation: str, answer: str, question: str) -> bool:
     """Whether an explanation has the answer, as a whole word or number, which the question does not have.
     Large and small letters are alike, but for an answer of one letter."""
     one = re.escape(answer.strip())

@@ -111,14 +111,7 @@ SAMPLED: dict[str, ObjectiveRule] = {
     "pro": ObjectiveRule(PRO, _REPLIES, _DENSE, "any", _GROUPS),
 }
 TABLE |= SAMPLED
-BESIDE = (
-    "contrast",
-    "dpo",
-    "dpkd",
-    "plad",
-    "rrhf",
-    "pro",
-)  # with the teacher's reply beside the student's
+BESIDE = tuple(name for name, rule in SAMPLED.items() if rule.texts == "any")  # and the teacher
 
 
 def make_objective(text: str, **settings: float) -> Objective:

@@ -23,7 +23,7 @@ LIMIT = 4.0  # DN-MOPD's, of a factor and of one over it
 EVERY, FOLLOWED = 80, 10
 
 
-def due(
+def look_due(
     rule: Weighing, windows: int, sources: Collection[str], weights: Mapping[str, float]
 ) -> bool:
     """Whether the gradients of the next optimiser step are looked at, after so many: on a beat, and where

@@ -275,17 +275,17 @@ def test_verdicts_in_prose(said: str | None, mark: str, found: bool | None) -> N
 
 
 def test_an_explanation_that_names_the_answer_is_none() -> None:
-    from readsim_hf.elicitation.explained import tells
+    from readsim_hf.elicitation.explained import gives_away
 
     asked = "17 + 25 = ?"
-    assert tells("So it is 42.", "42", asked)
-    assert tells("THE CAPITAL IS nairobi", "Nairobi", "Of Kenya?")
-    assert tells("Only B has four legs.", "B", "Which one?")
+    assert gives_away("So it is 42.", "42", asked)
+    assert gives_away("THE CAPITAL IS nairobi", "Nairobi", "Of Kenya?")
+    assert gives_away("Only B has four legs.", "B", "Which one?")
     for text in (
         "It is 142, and 4 and 2.",
         "Add the units first, then carry.",
         "It is 42.5 or 1,42",
     ):
-        assert not tells(text, "42", asked)
-    assert not tells("Look at a leg.", "A", "Which one?")
-    assert not tells("17 is the smaller one.", "17", asked)
+        assert not gives_away(text, "42", asked)
+    assert not gives_away("Look at a leg.", "A", "Which one?")
+    assert not gives_away("17 is the smaller one.", "17", asked)

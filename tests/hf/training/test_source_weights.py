@@ -108,16 +108,16 @@ def divergences(rule: str, seed: int) -> dict[str, float]:
 
 
 def test_gradients_that_weights_follow_are_looked_at_more_often() -> None:
-    from readsim_hf.training.source_weights import due
+    from readsim_hf.training.source_weights import look_due
 
     for rule in ("label", "dn"):
-        seen = [n for n in range(200) if due(rule, n, ["a", "b"], {})]
+        seen = [n for n in range(200) if look_due(rule, n, ["a", "b"], {})]
         assert seen == [0, 80, 160]
     both = {"a": 1.0, "b": 2.0}
-    seen = [n for n in range(35) if due("gradient-share", n, ["a", "b"], both)]
+    seen = [n for n in range(35) if look_due("gradient-share", n, ["a", "b"], both)]
     assert seen == [0, 10, 20, 30]
-    assert due("gradient-share", 3, ["a", "new"], both)
-    assert not due("gradient-share", 3, ["a"], both)
+    assert look_due("gradient-share", 3, ["a", "new"], both)
+    assert not look_due("gradient-share", 3, ["a"], both)
 
 
 def test_dispersion_weights_rescue_a_quiet_domain() -> None:
