@@ -189,10 +189,10 @@ class HFBackend:
         return self.components.feed(seed, lambda: self.student.model, lambda: self.student)
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
-        before, losses = self._feed.tokens, 0.0
-        account, self._seen = ShareLedger(self.sources), {}
-        trained, read = account.tokens, self.student.read_by_teacher
+        account, losses, self._seen = ShareLedger(self.sources), 0.0, {}
+        before, trained, read = self._feed.tokens, account.tokens, self.student.read_by_teacher
         started, mark, rule = time.perf_counter(), dict(self.seconds), self.components.weighing
+        shares = dict(zip(self.sources, weights.tolist(), strict=True))
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
             clock = time.perf_counter()
@@ -204,7 +204,7 @@ class HFBackend:
             if examples:
                 look = look_due(rule, self._windows, by_source(examples), self._weights)
                 signals = self.student.source_signals(examples) if look else {}
-                self._weights = source_weights(rule, examples, signals, self._weights)
+                self._weights = source_weights(rule, examples, signals, self._weights, shares)
                 if look:
                     account.look(with_weights(signals, self._weights))
                 self._seen |= by_source(examples := weighed(examples, self._weights))
@@ -226,8 +226,8 @@ class HFBackend:
         self._measured = self.measure("probe")
         self._samples = self._measured.samples
         usage = {k: n - before[k] for k, n in self._feed.tokens.items()}
-        usage = added(usage, {"student": tokens}, self._measured.token_usage)
-        usage["teacher_prompt"] += self.student.read_by_teacher - read
+        trained_on = {"student": tokens, "teacher_prompt": self.student.read_by_teacher - read}
+        usage = added(usage, trained_on, self._measured.token_usage)
         seconds = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds["seconds"] = time.perf_counter() - started
         rejected = {n: getattr(self.asked.counts, n) for n in ("rejected", "rejected_wrong")}

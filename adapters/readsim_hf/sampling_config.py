@@ -21,7 +21,7 @@ class SamplingConfig:
 
     `weights` is what multiplies the losses of a source beside its share: `label` nothing, each prompt goes to
     its own teacher; `dn` clip(sigma_all / sigma_d, 1/4, 4) of the window's log-ratios (DN-MOPD);
-    `gradient-share` what makes the norms of the sources' gradients as large as their tokens (Open-MOPD),
+    `gradient-share` what makes the norms of the sources' gradients as the allocation's shares (Open-MOPD),
     looked at on every 10th optimiser step, and when a source comes that has none.
     """
 

@@ -74,7 +74,7 @@ OWN_TEXT: Mapping[str, Method] = {
     ),
     "open-mopd": Method(
         OWN,
-        "mopd, losses weighted until the sources' gradients are as large as their tokens",
+        "mopd, losses weighted until the sources' gradients are as large as their shares",
         "cot",
         "mopd",
         on_policy=1.0,

@@ -30,6 +30,11 @@ NEAREST: Mapping[str, str] = MappingProxyType(
         "those between hidden states",
         "TAID": "no target moves from the student to the teacher during training; the method distillm has a "
         "mix of both that stands still",
+        "D3-MOPD": "it moves tokens between domains by how far teacher and student are apart, which is the "
+        "allocator d3, beside the method mopd",
+        "IW-OPD": "the method mopd is its clipped policy gradient, without its weights of positions",
+        "SDPO": "nothing that an environment says about a reply is put into the prompt; the method "
+        "answer-shown shows the same model the gold answer",
         "RLKD": "there is no reward model of the structure of reasoning; the method kdrl takes rewards from "
         "gold answers or a judge, beside the divergence from the teacher",
     }

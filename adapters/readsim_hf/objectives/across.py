@@ -10,7 +10,8 @@ distributions there, over two vocabularies; (i) is the i-th largest.
     span    generalised JSD of (P, 1 - P) and (Q, 1 - Q) at the last token of a span, 0 elsewhere; P and Q
             are the likelihoods of its text, each over its own tokens
 
-uld is ULD (arXiv 2402.12030): it knows no meaning, so that only shapes are matched. With a top-k it is a
+uld is ULD (arXiv 2402.12030), which is added to the cross entropy with a factor of the user's choice (the
+method uld has 1): it knows no meaning, so that only shapes are matched. With a top-k it is a
 lower bound of the sum over whole vocabularies. shared and span are two of the three parts of TRL's GOLD:
 the mass on the shared vocabulary, and the chain rule over spans, the shortest texts that end at a boundary
 of both. Its third, the sorted distance over the tokens that only one of both has, on spans that were

@@ -3,7 +3,7 @@
 The formulas are those of the allocators `dn` and `gradient-share`, which move tokens where these move losses.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,37 +38,47 @@ def source_weights(
     examples: Sequence[Example],
     signals: Mapping[str, SourceSignal],
     before: Mapping[str, float],
+    shares: Mapping[str, float],
 ) -> dict[str, float]:
-    """The weight of each source that has one; `signals` are of these examples where they were looked at."""
+    """The weight of each source that has one; `signals` are of these examples where they were looked at,
+    `shares` what the allocation gives each source."""
     if rule == "dn":
         return dispersion_weights(examples)
-    return {**before, **gradient_weights(signals)} if rule == "gradient-share" else {}
+    return {**before, **gradient_weights(signals, shares)} if rule == "gradient-share" else {}
 
 
 def dispersion_weights(examples: Sequence[Example]) -> dict[str, float]:
     """w_d = clip(sigma_all / sigma_d, 1/4, 4) of each source of a window: DN-MOPD (arXiv 2609.35347).
 
     sigma_d is the deviation of log p_T - log mu over the tokens of d, mu the student that wrote them;
-    sigma_all that over all tokens. A source whose log-ratios cannot be told is not in the answer; a reply of
-    which the record does not say them (it waits in a checkpoint of an older readsim) is left out.
+    sigma_all that over all tokens. A source with fewer than two log-ratios has no deviation and is not in the
+    answer, nor its token in sigma_all; a reply of which the record does not say them (it waits in a
+    checkpoint of an older readsim) is left out.
     """
     ratios = {source: _log_ratios(own) for source, own in by_source(examples).items()}
-    known = {source: r for source, r in ratios.items() if len(r)}
+    known = {source: r for source, r in ratios.items() if len(r) > 1}
     if not known:
         return {}
     sigma, mean, tokens = np.array([(r.std(), r.mean(), len(r)) for r in known.values()]).T
     return _known(known, dispersion_factors(sigma, mean, tokens, LIMIT))
 
 
-def gradient_weights(signals: Mapping[str, SourceSignal]) -> dict[str, float]:
-    """What makes the norms of sources' gradients proportional to their tokens, within [1/4, 4]: Open-MOPD
-    (2608.19098), whose targets are here the shares that the allocation gives. `signals` are of unweighted
-    losses."""
-    if not signals:
+def gradient_weights(
+    signals: Mapping[str, SourceSignal], shares: Mapping[str, float]
+) -> dict[str, float]:
+    """w_d = clip(m share_d / |g_d|, 1/4, 4), m the sum of all |g_d| over that of all share_d: the norms of
+    sources' gradients become as their shares of the allocation are, whatever it shares out (tokens, prompts
+    or the weight of losses). Of Open-MOPD (arXiv 2608.19098), whose target the share of a domain's prompts
+    is; its conflict mask and its consensus of gradients are left out.
+
+    `signals` are of losses without these weights. A source without a share is not in the answer.
+    """
+    known = [source for source in signals if shares.get(source, 0.0) > 0]
+    if not known:
         return {}
-    shares = np.array([signal.part for signal in signals.values()])
-    norms = np.array([signal.gradient for signal in signals.values()]) / shares
-    return _known(signals, gradient_factors(norms, shares, LIMIT))
+    wanted = np.array([shares[source] for source in known])
+    norms = np.array([signals[source].gradient for source in known]) / wanted
+    return _known(known, gradient_factors(norms, wanted, LIMIT))
 
 
 def with_weights(
@@ -93,7 +103,7 @@ def weighed(examples: Sequence[Example], weights: Mapping[str, float]) -> list[E
     ]
 
 
-def _known(names: Mapping[str, object], factors: Array) -> dict[str, float]:
+def _known(names: Iterable[str], factors: Array) -> dict[str, float]:
     return {
         name: float(f) for name, f in zip(names, factors.tolist(), strict=True) if np.isfinite(f)
     }

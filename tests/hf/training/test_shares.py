@@ -321,3 +321,26 @@ def test_logged_losses_and_gradients_are_of_what_trained(
     for share in backend.trained_shares():
         assert share.gradient == pytest.approx(seen[0][share.source], rel=1e-3)
         assert share.loss == pytest.approx(losses[share.source] / share.tokens)
+
+
+@pytest.mark.parametrize("unit", ["tokens", "prompts", "loss"])
+def test_gradient_shares_are_those_of_the_allocation_in_every_unit(
+    monkeypatch: pytest.MonkeyPatch, unit: str
+) -> None:
+    """Whatever an allocation shares out, the gradients of a window that was looked at are shared out so."""
+    from readsim_hf.training.student import Student
+
+    backend = small(method="mopd", sampling={"weights": "gradient-share"}, data={"unit": unit})
+    backend.reset(0)
+    seen: list[dict[str, float]] = []
+    train = Student.train_window
+
+    def watched(self: Any, examples: Any, spent: float) -> Any:
+        seen.append({k: s.gradient for k, s in self.source_signals(examples).items()})
+        return train(self, examples, spent)
+
+    monkeypatch.setattr(Student, "train_window", watched)
+    backend.run_interval(0, np.array([0.7, 0.3]), 60)
+    assert not {0.25, 4.0} & {*backend._weights.values()}  # nothing was clipped
+    one, other = seen[0].values()
+    assert one / (one + other) == pytest.approx(0.7, rel=1e-3)

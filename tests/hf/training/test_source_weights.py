@@ -44,18 +44,30 @@ def test_dispersion_weights_are_the_papers() -> None:
         assert dispersion_weights([e._replace(record=replace(e.record, constants={}))]) == {}
 
 
+def test_a_source_of_one_token_has_no_dispersion() -> None:
+    """Its weight is 1 and the others' are as without it."""
+    from readsim_hf.training.source_weights import dispersion_weights
+
+    two = {"a": [3.0, -5.0, 2.0], "b": [0.5, 0.6, -0.2]}
+    assert dispersion_weights(examples({**two, "one": [0.7]})) == dispersion_weights(examples(two))
+    assert dispersion_weights(examples({"one": [0.7]})) == {}
+
+
 def test_gradient_weights_even_out_the_norms() -> None:
+    """They do to the shares of the allocation, not to those of the tokens that a window happens to have."""
     from readsim_hf.training.source_weights import gradient_weights
     from readsim_hf.training.student import SourceSignal
 
-    norms, parts = {"a": 3.0, "b": 1.0}, {"a": 0.25, "b": 0.75}
-    signals = {s: SourceSignal(norms[s], None, None, parts[s]) for s in norms}
-    weights = gradient_weights(signals)
-    after = np.array([weights[s] * norms[s] for s in norms])
-    np.testing.assert_allclose(after / after.sum(), [0.25, 0.75])
+    norms, shares = {"a": 3.0, "b": 1.0}, {"a": 0.25, "b": 0.75, "absent": 0.5}
+    for part in (0.25, 0.5):
+        signals = {s: SourceSignal(norms[s], None, None, part) for s in norms}
+        weights = gradient_weights(signals, shares)
+        after = np.array([weights[s] * norms[s] for s in norms])
+        np.testing.assert_allclose(after, [1.0, 3.0])  # their sum stays
     loud = {**signals, "a": SourceSignal(100.0, None, None, 0.25)}
-    assert gradient_weights(loud)["b"] == 4.0  # as far as it goes
-    assert gradient_weights({}) == {}
+    assert gradient_weights(loud, shares)["b"] == 4.0  # as far as it goes
+    assert gradient_weights({}, shares) == {}
+    assert gradient_weights(signals, {"a": 1.0, "b": 0.0}) == {"a": 1.0}
 
 
 def divergences(rule: str, seed: int) -> dict[str, float]:
@@ -98,7 +110,7 @@ def divergences(rule: str, seed: int) -> dict[str, float]:
             constants = {"old": old, "teacher": teacher[d][tokens]}
             targets = Targets(tokens, there, constants=constants)
             losses.append(weighted_sum(MOPD(), logits[d].expand(n, v), targets) / (2 * n))
-        weights = source_weights(rule, window, {}, {})  # type: ignore[arg-type]
+        weights = source_weights(rule, window, {}, {}, {})  # type: ignore[arg-type]
         total = sum(weights.get(name, 1.0) * loss for name, loss in zip(names, losses, strict=True))
         (grad,) = torch.autograd.grad(total, logits)  # type: ignore[arg-type]
         with torch.no_grad():
