@@ -226,7 +226,7 @@ class HFBackend:
         self._measured = self.measure("probe")
         self._samples = self._measured.samples
         usage = {k: n - before[k] for k, n in self._feed.tokens.items()}
-        trained_on = {"student": tokens, "teacher_prompt": self.student.read_by_teacher - read}
+        trained_on = {"student": tokens, "teacher_scored": self.student.read_by_teacher - read}
         usage = added(usage, trained_on, self._measured.token_usage)
         seconds = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds["seconds"] = time.perf_counter() - started
@@ -331,7 +331,7 @@ class HFBackend:
         before = self.student.read_by_teacher
         found = self.student.source_signals(examples) if examples else {}
         read = self.student.read_by_teacher - before
-        return source_signals(self.sources, found), {"teacher_prompt": read} if read else {}
+        return source_signals(self.sources, found), {"teacher_scored": read} if read else {}
 
     def merged_profiles(self, mixtures: Array, tokens: int) -> tuple[Array, TokenUsage]:
         """See `readsim_hf.merging`."""

@@ -135,9 +135,9 @@ def estimate_tokens(
     measured = asked_of(items)
     kinds = {
         "student": float(config.budget),
-        "teacher_prompt": float(answers @ teacher.prompt)
-        + float(scores @ (teacher.prompt + teacher.reply)),
+        "teacher_prompt": float(answers @ teacher.prompt),
         "teacher_generated": float(answers @ teacher.reply),
+        "teacher_scored": float(scores @ (teacher.prompt + teacher.reply)),
         "student_rollout": own * float(by_source @ teacher.reply)
         + reads_of(config) * float(by_source @ (student.prompt + student.reply)),
         "probe": measured * (probe.question + probe.answer),
@@ -236,17 +236,15 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
     """Tokens by kind, and how they are known."""
     table = Table("tokens", "", "how")
     own, given = spent.own, "the student answers" if spent.own == 1 else "replies are given"
-    reads = []
-    if spent.answered:
-        reads = [f"{spent.asked:.0f} a prompt, {spent.answered:.0f} prompts"]
-    if scores := float(spent.scores.sum()):
-        reads.append(f"scores {scores:.0f} given or student's replies, {sum(spent.heard):.0f} each")
     how = {
         "student": f"exact: the budget, in {config.steps} decisions",
-        "teacher_prompt": "; ".join(reads) or given,
+        "teacher_prompt": f"{spent.asked:.0f} a prompt, {spent.answered:.0f} prompts"
+        if spent.answered
+        else given,
         "teacher_generated": f"{spent.said:.1f} a reply, {known_words(spent)}"
         if spent.answered
         else given,
+        "teacher_scored": f"{spent.scores.sum():.0f} given or student's replies, {sum(spent.heard):.0f} each",
         "student_rollout": f"{100 * own:.0f} % on-policy"
         + (f"; replies read {times} times before a step" if (times := reads_of(config)) else ""),
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
@@ -260,7 +258,7 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
     }
     for kind, tokens in spent.kinds.items():
         exact = kind in ("student", "offline")
-        if tokens or kind not in ("offline", "judge"):
+        if tokens or kind not in ("teacher_scored", "offline", "judge"):
             shown = show_tokens(round(tokens)) if exact else f"~{_round(tokens)}"
             table.add_row(kind.replace("_", " "), shown, how[kind])
     if spent.trials:

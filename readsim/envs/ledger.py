@@ -11,8 +11,9 @@ BUDGETED = "student"
 
 KINDS = (
     BUDGETED,  # supervised tokens the student is trained on, counted each time they are used
-    "teacher_prompt",
+    "teacher_prompt",  # read to write replies
     "teacher_generated",  # rejected and duplicate generations included
+    "teacher_scored",  # prompts and replies read for the teacher's distributions or hidden states of them
     "student_rollout",
     "probe",
     "judge",  # read and written by a model that grades replies

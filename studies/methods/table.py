@@ -12,7 +12,7 @@ from readsim.runs.read_logs import read_log
 from readsim.runs.trained_shares import TrainedShare, achieved_shares
 from studies.methods.forms import Ends
 
-TEACHER = ("teacher_prompt", "teacher_generated", "judge", "expansion")
+TEACHER = ("teacher_prompt", "teacher_generated", "teacher_scored", "judge", "expansion")
 EFFECTS = ("utility", "forgetting")  # in points, with intervals over seeds
 AMOUNTS = ("tokens", "teacher_tokens", "rollout_tokens", "seconds")
 

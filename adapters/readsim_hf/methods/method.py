@@ -78,8 +78,12 @@ def objective_text(method: Method) -> str:
 
 LOGITS = "a teacher's distributions"
 GOLD = "gold answers"
-JUDGED = ("teacher_prompt", "teacher_generated", "judge")
 PROSE = "a teacher that writes prose"
-EXPANDS = ("teacher_prompt", "teacher_generated", "student_rollout", "expansion")
-SCORES = ("teacher_prompt", "teacher_generated", "student_rollout")
-READS = ("teacher_prompt", "student_rollout")
+# Kinds of tokens: what a teacher writes, what it scores, and who else reads and writes.
+ASKED = ("teacher_prompt", "teacher_generated")
+TRIED = (*ASKED, "student_rollout")
+JUDGED = (*ASKED, "judge")
+EXPANDS = (*TRIED, "expansion")
+READS = ("teacher_scored", "student_rollout")
+STATED = (*ASKED, "teacher_scored")
+BOTH = (*TRIED, "teacher_scored")

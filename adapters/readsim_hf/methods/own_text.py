@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from readsim_hf.methods.method import GOLD, LOGITS, OWN, RANKS, READS, REWARDS, SCORES, SELF, Method
+from readsim_hf.methods.method import (
+    BOTH,
+    GOLD,
+    LOGITS,
+    OWN,
+    RANKS,
+    READS,
+    REWARDS,
+    SELF,
+    TRIED,
+    Method,
+)
 
 OWN_TEXT: Mapping[str, Method] = {
     "distillm": Method(
@@ -15,7 +26,7 @@ OWN_TEXT: Mapping[str, Method] = {
         names=("DistiLLM", "skew KL"),
         source="arXiv 2402.03898",
         needs=LOGITS,
-        charges=SCORES,
+        charges=BOTH,
     ),
     "gkd": Method(
         OWN,
@@ -27,7 +38,7 @@ OWN_TEXT: Mapping[str, Method] = {
         names=("generalised knowledge distillation", "generalized knowledge distillation", "GKD"),
         source="arXiv 2306.13649",
         needs=LOGITS,
-        charges=SCORES,
+        charges=BOTH,
     ),
     "distillm-2": Method(
         OWN,
@@ -37,7 +48,7 @@ OWN_TEXT: Mapping[str, Method] = {
         names=("DistiLLM-2",),
         source="arXiv 2503.07067",
         needs=LOGITS,
-        charges=SCORES,
+        charges=BOTH,
     ),
     "opd": Method(
         OWN,
@@ -135,7 +146,7 @@ OWN_TEXT: Mapping[str, Method] = {
         "dpo",
         names=("DPO", "dDPO"),
         source="arXiv 2305.18290",
-        charges=SCORES,
+        charges=TRIED,
     ),
     "dpkd": Method(
         RANKS,
@@ -145,7 +156,7 @@ OWN_TEXT: Mapping[str, Method] = {
         names=("DPKD", "direct preference knowledge distillation"),
         source="arXiv 2406.19774",
         needs=LOGITS,
-        charges=SCORES,
+        charges=BOTH,
     ),
     "plad": Method(
         RANKS,
@@ -154,7 +165,7 @@ OWN_TEXT: Mapping[str, Method] = {
         "plad",
         names=("PLaD",),
         source="arXiv 2406.02886",
-        charges=SCORES,
+        charges=TRIED,
     ),
     "rrhf": Method(
         RANKS,
@@ -164,7 +175,7 @@ OWN_TEXT: Mapping[str, Method] = {
         names=("RRHF",),
         source="arXiv 2304.05302",
         needs=LOGITS,
-        charges=SCORES,
+        charges=BOTH,
     ),
     "pro": Method(
         RANKS,
@@ -174,7 +185,7 @@ OWN_TEXT: Mapping[str, Method] = {
         names=("PRO", "preference ranking optimization"),
         source="arXiv 2306.17492",
         needs=LOGITS,
-        charges=SCORES,
+        charges=BOTH,
     ),
     "own-right": Method(
         SELF,
@@ -192,7 +203,7 @@ OWN_TEXT: Mapping[str, Method] = {
         names=("SDFT rewriting",),
         source="arXiv 2402.13669",
         needs=f"{GOLD}, or a teacher that writes",
-        charges=SCORES,
+        charges=TRIED,
     ),
     "answer-shown": Method(
         SELF,
@@ -202,6 +213,6 @@ OWN_TEXT: Mapping[str, Method] = {
         names=("OPSD", "SDFT", "on-policy self-distillation"),
         source="arXiv 2601.18734, 2601.19897",
         needs=f"{GOLD}, or a teacher that writes",
-        charges=SCORES,
+        charges=TRIED,
     ),
 }

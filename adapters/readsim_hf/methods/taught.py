@@ -14,9 +14,10 @@ from readsim_hf.methods.method import (
     MERGED,
     NEW,
     PROSE,
-    SCORES,
     SOFT,
+    STATED,
     STATES,
+    TRIED,
     WORDS,
     Method,
 )
@@ -124,7 +125,7 @@ TAUGHT: Mapping[str, Method] = {
         names=("TPD", "principle discovery"),
         source="arXiv 2401.13849",
         needs=f"{PROSE}, {GOLD}",
-        charges=SCORES,
+        charges=TRIED,
     ),
     "several-traces": Method(
         FORMS,
@@ -186,7 +187,7 @@ TAUGHT: Mapping[str, Method] = {
         names=("RSR", "informative alignment"),
         source="arXiv 2601.14249",
         needs=f"a teacher that writes, {GOLD}",
-        charges=SCORES,
+        charges=TRIED,
     ),
     "likeliest-fit": Method(
         BEST,
@@ -195,7 +196,7 @@ TAUGHT: Mapping[str, Method] = {
         names=("GRAPE",),
         source="arXiv 2502.04194",
         needs=f"a teacher that writes, {GOLD}",
-        charges=SCORES,
+        charges=TRIED,
     ),
     "corrected": Method(
         BACK,
@@ -204,7 +205,7 @@ TAUGHT: Mapping[str, Method] = {
         names=("PERsD", "personalised distillation"),
         source="arXiv 2310.18628",
         needs=f"{PROSE}, {GOLD}",
-        charges=SCORES,
+        charges=TRIED,
     ),
     "explained": Method(
         BACK,
@@ -213,7 +214,7 @@ TAUGHT: Mapping[str, Method] = {
         names=("theory of mind", "ToM"),
         source="arXiv 2306.09299",
         needs=PROSE,
-        charges=SCORES,
+        charges=TRIED,
     ),
     "critique": Method(
         BACK,
@@ -222,7 +223,7 @@ TAUGHT: Mapping[str, Method] = {
         names=("CFT", "critique fine-tuning"),
         source="arXiv 2501.17703",
         needs=PROSE,
-        charges=SCORES,
+        charges=TRIED,
     ),
     "peer-review": Method(
         BACK,
@@ -251,6 +252,7 @@ TAUGHT: Mapping[str, Method] = {
         names=("Patient KD", "patient knowledge distillation"),
         source="arXiv 1908.09355",
         needs="a teacher in this process",
+        charges=STATED,
     ),
     "cka": Method(
         STATES,
@@ -260,6 +262,7 @@ TAUGHT: Mapping[str, Method] = {
         names=("CKA", "centered kernel alignment"),
         source="arXiv 1905.00414, 2402.11148",
         needs="a teacher in this process",
+        charges=STATED,
     ),
     "uld": Method(
         ACROSS,

@@ -6,7 +6,8 @@
 R is what a gold checker says of the final answer (1 or 0), or a judge's grade in [0, 1]
 (`sampling.reward`). KL is the sum over the vocabulary at each token of the student's reply; the paper takes a
 one-sample estimate with the same expected gradient (k2). The paper's coefficient falls from 5e-3 to 1e-3;
-here it stays. A step takes the mean over all tokens of its replies, where GRPO first takes each reply's. `kl = 0` is reinforcement learning alone, and needs no distributions.
+here it stays. A step takes the mean over all tokens of its replies, where GRPO first takes each reply's.
+`kl = 0` is reinforcement learning alone, and needs no distributions.
 
 Where all rewards of a group are equal its advantages are 0: it trains the KL alone. With that, and a student
 that is its teacher, loss and gradient are 0.

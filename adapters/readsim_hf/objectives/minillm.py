@@ -8,7 +8,8 @@ A token changes the divergence at its own position, and what comes after it:
 The first is the paper's single-step part, a sum over the vocabulary; R_t, a constant that is made when the
 reply is scored, is its long part with length normalisation. rho_t = pi(y_t) / mu(y_t) is its importance
 weight, here for samples older than the weights; the paper weighs its single-step part with it too. The
-paper's mixing of teacher and student while sampling and its pre-training loss are left out. 0, with no gradient, for a student that is its teacher.
+paper's mixing of teacher and student while sampling and its pre-training loss are left out. 0, with no
+gradient, for a student that is its teacher.
 
 Needs replies of the student with `old`, and the teacher's distributions on them ('full' or 'topk': the tail
 of the first part is one outcome for both, log p_T(y_t') of the second is exact).

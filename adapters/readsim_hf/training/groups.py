@@ -45,8 +45,8 @@ class ReplyGroups:
 
     A prompt without a usable reply of the student, or of a teacher that is to answer, has no group. Tokens
     are `student_rollout` for what the student writes, and what it or its start reads for `old` and `start`
-    (whether a server said `old` or not); `teacher_prompt` and `teacher_generated` for what the teacher reads
-    and writes; `judge`.
+    (whether a server said `old` or not); `teacher_scored` for what the teacher reads of that,
+    `teacher_prompt` and `teacher_generated` where it answers too; `judge`.
     """
 
     def __init__(

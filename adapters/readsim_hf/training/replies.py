@@ -155,8 +155,9 @@ class Replies:
         """Tokens used so far by kind; those of cached replies too, see `TeacherCounts`."""
         counts = self.teacher.counts
         return {
-            "teacher_prompt": counts.asked_prompt_tokens + self._read,
+            "teacher_prompt": counts.asked_prompt_tokens,
             "teacher_generated": counts.asked_generated_tokens,
+            "teacher_scored": self._read,
             "student_rollout": self._rolled,
         }
 

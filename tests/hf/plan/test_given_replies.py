@@ -75,7 +75,8 @@ def test_given_replies_are_scored_and_rollouts_are_written(
     wrote = rolled * SEQUENCES * (len(SAID) + 1)
     assert tokens.get("student rollout writes", 0.0) == pytest.approx(wrote)
     kinds = made.spent.kinds
-    assert kinds["teacher_prompt"] == pytest.approx(tokens.get("teacher scores", 0.0))
+    assert kinds["teacher_scored"] == pytest.approx(tokens.get("teacher scores", 0.0))
+    assert kinds["teacher_prompt"] == 0
     assert kinds["student_rollout"] == pytest.approx(wrote)
     if scored:
         least = 2 * shape.body * SEQUENCES * length  # the products of one pass
@@ -109,8 +110,8 @@ def test_some_sources_give_replies_and_some_ask() -> None:
     assert (teacher.answers, teacher.scores) == pytest.approx((asked, given))
     assert tokens["teacher writes"] == pytest.approx(asked * teacher.said)
     assert tokens["teacher scores"] == pytest.approx(given * (PROMPT + len(SAID) + 1))
-    read = tokens["teacher reads"] + tokens["teacher scores"]
-    assert made.spent.kinds["teacher_prompt"] == pytest.approx(read)
+    assert made.spent.kinds["teacher_prompt"] == pytest.approx(tokens["teacher reads"])
+    assert made.spent.kinds["teacher_scored"] == pytest.approx(tokens["teacher scores"])
     words = planned("plus", "minus", method="resp-sft")
     assert words.teachers[0].share == pytest.approx(1.0)
     assert "teacher scores" not in work(words)
@@ -143,7 +144,7 @@ def test_several_teachers_score_each_its_own_prompts() -> None:
         },
     )
     read = sum(one.tokens for kind, one in work(made).items() if kind.endswith("scores"))
-    assert read == pytest.approx(made.spent.kinds["teacher_prompt"])
+    assert read == pytest.approx(made.spent.kinds["teacher_scored"])
     assert all(0.0 < teacher.share < 1.0 for teacher in made.teachers)
 
 
@@ -190,5 +191,6 @@ def test_a_plan_beside_a_run_of_given_replies(capsys: pytest.CaptureFixture[str]
     totals = read_content(log).rows[-1]["totals"]
     kinds = planned("plus", method="logit-kd").spent.kinds
     assert totals["teacher_generated"] == kinds["teacher_generated"] == 0
-    assert totals["teacher_prompt"] == pytest.approx(kinds["teacher_prompt"], rel=0.1)
+    assert totals["teacher_prompt"] == kinds["teacher_prompt"] == 0
+    assert totals["teacher_scored"] == pytest.approx(kinds["teacher_scored"], rel=0.1)
     assert np.isfinite(list(kinds.values())).all()

@@ -43,7 +43,7 @@ class Seen:
     early: int = 0  # examples trained on before they were answered
     tokens: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
-            ("teacher_prompt", "teacher_generated", "student_rollout"), 0
+            ("teacher_prompt", "teacher_generated", "teacher_scored", "student_rollout"), 0
         )
     )
 
@@ -90,7 +90,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     def rolling(model: Any, prompts: Any, *rest: Any, **named: Any) -> Any:
         made = roll(model, prompts, *rest, **named)
         out.tokens["student_rollout"] += sum(map(len, made))  # and the teacher reads it all
-        out.tokens["teacher_prompt"] += sum(map(len, prompts)) + sum(map(len, made))
+        out.tokens["teacher_scored"] += sum(map(len, prompts)) + sum(map(len, made))
         return made
 
     monkeypatch.setattr(Replies, "ask", asking)

@@ -180,10 +180,10 @@ def test_a_run_counts_what_the_teacher_reads_and_resumes_with_the_same_bits(tmp_
         backend.reset(0)
         usages.append(backend.run_interval(0, weights, 60).token_usage)
     assert backend is not None
-    assert usages[1]["teacher_generated"] == usages[0]["teacher_generated"]
-    assert (
-        usages[1]["teacher_prompt"] - usages[0]["teacher_prompt"] == backend.student.read_by_teacher
-    )
+    for asked in ("teacher_prompt", "teacher_generated"):
+        assert usages[1][asked] == usages[0][asked]
+    assert usages[0]["teacher_scored"] == 0
+    assert usages[1]["teacher_scored"] == backend.student.read_by_teacher
     assert backend.student.read_by_teacher > 60
     saved = backend.snapshot()
     backend.run_interval(1, weights, 60)
@@ -214,4 +214,4 @@ def test_whatever_the_teacher_reads_for_its_states_is_charged(
     assert backend.student.read_by_teacher == read[0] > 0
     before = read[0]
     _, used = backend.source_signals()
-    assert used == {"teacher_prompt": read[0] - before}
+    assert used == {"teacher_scored": read[0] - before}
