@@ -140,7 +140,7 @@ def test_advantages_follow_the_grades(method: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_step_makes_what_the_judge_likes_likelier(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rewards alone, without a teacher: the sum over replies of advantage times log-probability rises."""
+    """Rewards alone, without a teacher: log-probability times how far a grade is above its group's rises."""
     from readsim_hf.training.batch import Example
 
     _, groups = watched(monkeypatch)
@@ -149,11 +149,12 @@ def test_a_step_makes_what_the_judge_likes_likelier(monkeypatch: pytest.MonkeyPa
         one.reset(1)
         one._feed.teacher.ask(one._feed.streams[0].take(4, 0.5))
     examples = [Example(r, r.supervised) for _, group in groups for r in group]
+    by_group = [np.array([worth(o._replies.text(r)) for r in group]) for o, group in groups]
+    better = np.concatenate([(g - g.mean()) / max(g.std(), 1) for g in by_group])
 
     def liked() -> float:
         logp = one.student.log_probs(one.student.model, examples)
-        pairs = zip(examples, logp, strict=True)
-        return float(sum((e.record.constants["advantage"] * row).sum() for e, row in pairs))
+        return float(sum(b * row.sum() for b, row in zip(better, logp, strict=True)))
 
     before = liked()
     one.student.train_window(examples, 0.0)
