@@ -60,8 +60,8 @@ def check_same_tokenizer(teacher: Tokenizer, student: Tokenizer, who: str = "tea
     difference = first_difference(teacher, student)
     if difference is not None:
         raise ConfigError(
-            f"{who} and student have different tokenizers: {difference}. The teacher's "
-            "distributions need one tokenizer; without them (answers and rationales as text) it "
+            f"{who} and student have different tokenizers: {difference}; the teacher's "
+            "distributions need one tokenizer, but without them (answers and rationales as text) it "
             "may differ, and so it may with the methods uld and gold (objectives uld, shared and span)"
         )
 

@@ -9,8 +9,9 @@ With d = log q(y) - log p(y), y ~ q (Schulman 2020; gradients: arXiv 2506.09477,
 
 So minimise k1 or k2, which differ in the value that is shown, for reverse KL. Where p and q are near, k2 and
 k3 vary far less than k1 as numbers, and k3 is never below 0; but as a loss k3 follows *forward* KL (GRPO
-adds it), with weights that grow with p / q. Differentiating d itself would have a mean gradient of 0. All
-of it is of each position given the text before it: what a token does to later ones is left out.
+adds it; TRL 1.16 multiplies it by pi / mu by default, which makes the mean gradient that of reverse KL), with
+weights that grow with p / q. Differentiating d itself would have a mean gradient of 0. All of it is of each
+position given the text before it: what a token does to later ones is left out.
 
 The estimate from the k largest entries has no draw in it: that is `rkl` with soft.kind = "topk", whose
 value is a lower bound of KL(q || p) and whose variance is 0.

@@ -9,7 +9,8 @@ import pytest
 from readsim.errors import ConfigError, TrainingError
 from tests.hf.training.test_training import examples, student
 from tests.support.hf import NEEDS
-from tests.support.made_targets import kl, pair, softmax, targets
+from tests.support.made_targets import kl, made, pair, softmax, targets
+from tests.support.trl_trainers import trl_grpo
 
 pytestmark = pytest.mark.extra("torch")
 DRAWS = 100_000
@@ -126,3 +127,52 @@ def test_log_probabilities_that_are_no_number(text: str) -> None:
     one = student(objective=make_objective(text))
     with pytest.raises(TrainingError, match="log-probabilities of a reply of 'math' are NaN"):
         one.train_window(some, 0.5)
+
+
+@pytest.mark.extra("trl")
+@pytest.mark.parametrize("corrected", [False, True])
+def test_k3_is_the_divergence_of_trls_grpo(
+    corrected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rewards equal, so that its KL to a reference, weighed beta, is all of its loss; every token once,
+    weighed by q, so that the mean over draws is exact.
+
+    Values are the same numbers. So are gradients without `use_bias_correction_kl`, TRL 1.16's default, which
+    multiplies k3 by pi / mu: with it the mean gradient is that of reverse KL, as k1's and k2's are here, and
+    not that of forward KL.
+    """
+    import torch
+
+    monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
+    import trl
+
+    _, s, teacher, logits = pair(SEED, 1, 7)
+    leaf = (logits.detach() / 5).requires_grad_()
+    one = targets(teacher / 5, "full")
+    assert one.soft is not None
+    every = torch.arange(7)
+    soft = one.soft._replace(ids=one.soft.ids.expand(7, -1), logp=one.soft.logp.expand(7, -1))
+    ours = made("k3")(leaf.expand(7, -1), one._replace(tokens=every, soft=soft))
+    now = leaf.log_softmax(-1)[0]
+    me = trl_grpo(now[:, None], beta=0.3, use_bias_correction_kl=corrected)
+    q = torch.tensor(softmax(s / 5)[0], dtype=torch.float32)
+    trainer: Any = trl
+    alone = torch.eye(7)
+    theirs = []
+    for place in range(7):  # TRL gives a mean over the tokens of its mask
+        given_ = {
+            "prompt_ids": every[:, None],
+            "prompt_mask": torch.ones(7, 1),
+            "completion_ids": every[:, None],
+            "completion_mask": alone[place][:, None],
+            "advantages": torch.zeros(7),
+            "old_per_token_logps": now.detach()[:, None],
+            "ref_per_token_logps": soft.logp[0][:, None],
+        }
+        theirs.append(trainer.GRPOTrainer._compute_loss(me, None, given_) / 0.3)
+    found = torch.stack(theirs)
+    torch.testing.assert_close(ours, found, rtol=1e-4, atol=1e-6)
+    slopes = [torch.autograd.grad((q * x).sum(), leaf, retain_graph=True)[0] for x in (ours, found)]
+    np.testing.assert_allclose(slopes[0][0].numpy(), slope("fkl"), atol=1e-6)
+    exact = slope("rkl") if corrected else slope("fkl")
+    np.testing.assert_allclose(slopes[1][0].numpy(), exact, atol=1e-6)

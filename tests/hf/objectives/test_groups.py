@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from readsim.arrays import Array
 from readsim.errors import ConfigError, TrainingError
 from tests.support.made_targets import kl, made, pair, softmax, targets
+from tests.support.trl_trainers import ALONE, Metrics, trl_grpo
 
 pytestmark = pytest.mark.extra("torch")
 
@@ -284,15 +285,6 @@ def test_other_examples_are_refused_in_a_sentence() -> None:
 
 # ---------------------------------------------------------------- TRL
 
-IDENTITY = SimpleNamespace(
-    device="cpu", gather=lambda x: x, gather_for_metrics=lambda x: x, reduce=lambda x, **_: x
-)
-
-
-class _Metrics(dict[str, Any]):
-    def __missing__(self, key: str) -> Any:
-        return self.setdefault(key, _Metrics() if key in ("train", "eval") else [])
-
 
 @pytest.mark.extra("trl")
 def test_rewards_alone_are_trls_grpo(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,23 +301,7 @@ def test_rewards_alone_are_trls_grpo(monkeypatch: pytest.MonkeyPatch) -> None:
     advantages = (rewards - rewards.mean()) / spread
     mask = torch.ones(4, 5)
     mask[1, 3:] = 0
-    me: Any = SimpleNamespace(
-        _get_per_token_logps_and_entropies=lambda *a, **k: (logp, torch.zeros(4, 5), None),
-        aux_loss_enabled=False,
-        top_entropy_quantile=1.0,
-        off_policy_mask_threshold=None,
-        importance_sampling_level="token",
-        beta=0.0,
-        loss_type="bnpo",
-        epsilon_low=0.2,
-        epsilon_high=0.2,
-        args=SimpleNamespace(delta=None),
-        use_vllm=False,
-        model=SimpleNamespace(training=False),
-        _entropy_bonus_enabled=False,
-        accelerator=IDENTITY,
-        _metrics=_Metrics(),
-    )
+    me = trl_grpo(logp)
     ids = torch.zeros(4, 5, dtype=torch.int64)
     inputs = {
         "prompt_ids": ids,
@@ -364,7 +340,7 @@ def test_preference_is_trls_dpo() -> None:
     )
     me: Any = SimpleNamespace(
         model=SimpleNamespace(training=False),
-        accelerator=IDENTITY,
+        accelerator=ALONE,
         aux_loss_enabled=False,
         ld_alpha=None,
         precompute_ref_logps=True,
@@ -373,7 +349,7 @@ def test_preference_is_trls_dpo() -> None:
         loss_weights=[1.0],
         beta=0.1,
         use_weighting=False,
-        _metrics=_Metrics(),
+        _metrics=Metrics(),
         _total_train_tokens=0,
     )
     inputs = {

@@ -55,8 +55,8 @@ class Grader:
     def __init__(self, config: JudgeConfig, rubric: str) -> None:
         if not config.address:
             raise ConfigError(
-                "probes.judge.address is empty, and a task has metric = 'judge': name the judge's server, "
-                "http://HOST:PORT/v1 (--judge)"
+                "probes.judge.address is empty, and a judge is to grade replies (metric = 'judge' of a task, "
+                "or sampling.reward = 'judge'): name the judge's server, http://HOST:PORT/v1 (--judge)"
             )
         self.config, self.rubric = config, rubric
         self.tokens = self.unread = self.graded = 0
