@@ -284,9 +284,9 @@ def _agreements(backend: HFBackend, held_out: list[TeacherRecord]) -> dict[str, 
     if not held_out:
         return {}
     parts, student = backend.components, backend.student
+    with student.started(parts.pair.student) as start, student.autocast():
+        before = _agreement(start, held_out, parts)
     with student.autocast():
-        with student.started(parts.pair.student) as start:
-            before = _agreement(start, held_out, parts)
         return {"before": before, "after": _agreement(student.model, held_out, parts)}
 
 

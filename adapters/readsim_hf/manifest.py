@@ -75,6 +75,7 @@ def manifest_of(
         del probes["tasks"]
     return {
         "pair": pair.name,
+        "context": pair.context,
         "teacher": teacher.fingerprint,
         "student": fingerprint(student, pair.tokenizer),
         "prompts": prompt_facts(student, pair.tokenizer) | pair.prompts.table(),

@@ -61,7 +61,7 @@ def teacher_of(
         [made[w] for w, v in distinct.items() if v.server is not None or v.vocabulary is not None],
         pair.tokenizer,
         ends=end_ids(pair.student, pair.tokenizer),
-        vocab=vocab or vocabulary_size(pair.student.config),
+        vocab=vocab or pair.vocabulary or vocabulary_size(pair.student.config),
         context=pair.context,
     )
 
@@ -145,6 +145,8 @@ def _one(
             chat_template_kwargs=pair.prompts.chat_template_kwargs or None,
         )
     assert teacher.model is not None
+    shared = [n for n in (teacher.vocabulary, pair.vocabulary) if n is not None]
+    own = None if teacher.vocabulary is None else min(shared)  # no loss has more columns
     return Teacher(
         teacher.model,
         teacher.tokenizer,
@@ -155,7 +157,7 @@ def _one(
         soft=soft,
         keep=keep,
         keep_cut=keep_cut,
-        vocab=vocab or teacher.vocabulary,
+        vocab=vocab or own,
     )
 
 

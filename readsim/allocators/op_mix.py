@@ -22,8 +22,8 @@ class OpMix(Configured):
 
     After OP-Mix (arXiv 2605.15220), which simulates mixtures on the current model by interpolating LoRA
     adapters, and needs one short training a source in place of one a mixture. Only a backend whose students
-    can be merged offers that: the real-run adapter, with LoRA or without. With LoRA the factors A and B are
-    merged, whose product is not the mean of the products. Its trainings are reported as `search` tokens.
+    can be merged offers that: the real-run adapter, with LoRA (the products B A are merged) or without. Its
+    trainings are reported as `search` tokens.
 
     top        sources that are mixed, the largest of the requirement
     divisions  mixtures are multiples of 1 / divisions

@@ -3,6 +3,7 @@
 import errno
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ def test_the_identity_is_what_compared_runs_must_share(tmp_path: Path) -> None:
         {"data": {"curriculum": "off"}},
         {"pair": char_pair(teacher_seed=7)},
         {"pair": char_pair(student_seed=7)},
+        {"pair": replace(char_pair(), context=96)},
     ]
     found = [identity(**settings) for settings in changed]
     assert base not in found

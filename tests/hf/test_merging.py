@@ -48,6 +48,39 @@ def test_a_merged_student_is_the_mean_of_the_trained_ones_and_leaves_no_trace(lo
     assert any((ends[0][name] != ends[1][name]).any() for name in start)
 
 
+def test_merged_adapters_are_the_mean_of_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their logits are those of the mean of the weights into which each student's adapters were put."""
+    import torch
+
+    from readsim.backend import undone
+    from readsim_hf.backend import HFBackend
+    from readsim_hf.training.served import _whole
+
+    backend = small(training={"lora": 2, "learning_rate": 0.05})
+    backend.reset(3)
+    backend.run_interval(0, np.array([0.5, 0.5]), TOKENS)  # the factors are far from their start
+    ids, seen = torch.arange(2, 20)[None], list[Any]()
+    each = []
+    for alone in np.eye(2):
+        with undone(backend):
+            backend.run_interval(0, alone, TOKENS)
+            each.append(_whole(backend.student.model).state_dict())
+    real = HFBackend.measure
+
+    def measured(self: Any, split: Any, model: Any = None) -> Any:
+        if split == "dev":
+            with torch.no_grad():
+                seen.append(self.student.model(ids).logits)
+        return real(self, split, model)
+
+    monkeypatch.setattr(HFBackend, "measure", measured)
+    backend.merged_profiles(np.array([[0.25, 0.75]]), TOKENS)
+    whole = _whole(backend.student.model)
+    whole.load_state_dict({n: 0.25 * each[0][n] + 0.75 * each[1][n] for n in each[0]})
+    with torch.no_grad():
+        torch.testing.assert_close(seen, [whole(ids).logits], atol=1e-4, rtol=1e-4)
+
+
 def test_op_mix_plays_the_best_merged_mixture_and_plans_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -93,6 +126,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     tokenizer = char_tokenizer()
     for name, seed, width in (("base", 0, 16), ("a", 1, 16), ("b", 2, 16), ("wide", 3, 32)):
         tiny(len(tokenizer), seed, width).save_pretrained(root / name)
+        tokenizer.save_pretrained(root / name)
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    untied = tiny(len(tokenizer)).config
+    untied.tie_word_embeddings = False
+    AutoModelForCausalLM.from_config(untied).save_pretrained(root / "untied")
+    tokenizer.save_pretrained(root / "untied")
+    for name, seed in (("ends", 4), ("ends too", 5)):
+        model = tiny(len(tokenizer), seed)
+        model.generation_config = GenerationConfig(eos_token_id=[1, 7])
+        model.save_pretrained(root / name)
         tokenizer.save_pretrained(root / name)
     (root / "lora").mkdir()
     (root / "lora" / "adapter_config.json").write_text("{}")
@@ -142,7 +186,26 @@ def test_what_cannot_be_merged_is_refused_in_a_sentence(
         ([a, b], [float("nan"), 1.0], "one finite number each"),
         ([a, folders["wide"]], [], "has another shape than the first"),
         ([a, folders["lora"]], [], "LoRA adapters alone"),
+        ([a, folders["untied"]], [], "untied' has tie_word_embeddings = false, unlike .*: merge"),
+        ([folders["untied"], a], [], "a' has tie_word_embeddings = true, unlike .*: merge"),
+        (
+            [a, folders["ends"]],
+            [],
+            r"ids \[1, 7\] and .* with \[1\]: give both the same eos_token_id",
+        ),
     ):
         with pytest.raises(ConfigError, match=words):
             merge_folders(students, tmp_path / "out", weights)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("base", [None, "base"])
+def test_a_merged_student_ends_its_replies_where_the_students_do(
+    base: str | None, folders: dict[str, str], tmp_path: Path
+) -> None:
+    from readsim_hf.merging import merge_folders
+    from readsim_hf.models.loading import load_model
+
+    students = [folders["ends"], folders["ends too"]]
+    merge_folders(students, tmp_path / "out", (), None if base is None else folders[base])
+    assert load_model(str(tmp_path / "out")).generation_config.eos_token_id == [1, 7]

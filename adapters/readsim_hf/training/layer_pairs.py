@@ -41,10 +41,11 @@ class LayerPairs(nn.Module):
     def forward(self, states: Sequence[Tensor], batch: Batch) -> Tensor:
         """Losses (N,) float32; `states` are the student's (B, T, D), of each layer from the embeddings on."""
         theirs = self._read(batch)
-        at, device = (batch.rows, batch.columns), batch.rows.device
-        losses = []
+        device, losses = batch.rows.device, []
         for n, (one, other) in enumerate(self.pairs):
-            s, t = states[one][at].float(), theirs[other][at].float().to(device)
+            s, t = (
+                _at(of[layer], batch).to(device) for of, layer in ((states, one), (theirs, other))
+            )
             s = s @ self.maps[n].T if len(self.maps) else s
             losses.append(state_losses(self.kind, s, t, batch.rows))
         return torch.stack(losses).mean(0)
@@ -62,6 +63,13 @@ class LayerPairs(nn.Module):
             output_hidden_states=True,
         ).hidden_states
         return found
+
+
+def _at(states: Tensor, batch: Batch) -> Tensor:
+    """(N, D) float32 of the states (B, T, D) at the supervised positions, on the device of the states: a
+    teacher's layers may lie on several."""
+    place = states.device
+    return states[batch.rows.to(place), batch.columns.to(place)].float()
 
 
 def _start(rng: np.random.Generator, rows: int, columns: int) -> nn.Parameter:

@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -67,10 +68,13 @@ def _linear(model: nn.Module) -> list[str]:
 
 
 def _check_targets(model: nn.Module, recipe: Recipe) -> None:
-    """ConfigError for a target that no module's name ends with, and for one that is no linear layer."""
+    """ConfigError for a target that no module's name ends with, and for one that is no linear layer or whose
+    weight is another one's too."""
     if isinstance(recipe.lora_targets, str):
         return
-    named = {name: module for name, module in model.named_modules() if name}
+    named: dict[str, Any] = {name: module for name, module in model.named_modules() if name}
+    held = Counter(id(m.weight) for m in named.values() if isinstance(m, _TAKEN))
+    shared = {weight for weight, modules in held.items() if modules > 1}
     for target in recipe.lora_targets:
         found = [m for name, m in named.items() if f".{name}".endswith(f".{target}")]
         if not found:
@@ -80,6 +84,12 @@ def _check_targets(model: nn.Module, recipe: Recipe) -> None:
             raise ConfigError(
                 f"training.lora_targets: {target!r} is a {type(other).__name__}; accepted: names of linear "
                 "layers, or 'all-linear'"
+            )
+        if any(id(m.weight) in shared for m in found):
+            raise ConfigError(
+                f"training.lora_targets: {target!r} shares its weight with another layer (tied embeddings), "
+                "which merged adapters would change too; use 'all-linear', which leaves it out, or a student "
+                "with tie_word_embeddings = false"
             )
 
 

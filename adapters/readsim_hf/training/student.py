@@ -273,7 +273,7 @@ class Student:
                 layer.training = False
 
     def autocast(self) -> AbstractContextManager[object]:
-        """In which the student reads."""
+        """In which the student reads. Weights never change inside: what was cast is kept until its end."""
         return computing(self.recipe.precision, self.device.type)
 
     def weights(self) -> Mapping[str, Tensor]:
@@ -360,10 +360,10 @@ class Student:
 
     def first_arrays(self, start: nn.Module) -> dict[str, Array]:
         """The trained weights before the first step, as `copies` are; `start` has them, and shares its
-        memory."""
-        own = {name: p.detach() for name, p in start.named_parameters()}
-        now = {**self.weights(), **own}  # what the start does not have stays as it is
-        return {name: as_array(now[name]) for name in self.names}
+        memory. What it does not have, maps between layers, is copied as it is now."""
+        own, now = dict(start.named_parameters()), self.weights()
+        rest = copies({name: now[name] for name in self.names if name not in own})
+        return {n: rest[n] if n in rest else as_array(own[n].detach()) for n in self.names}
 
 
 def _is_unknown(example: Example) -> bool:

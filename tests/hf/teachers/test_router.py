@@ -169,3 +169,18 @@ def test_from_sources_and_two_servers_of_one_name(tmp_path: Path) -> None:
             load_pair("nano", teachers={"math": one.url, "code": other.url})
         named = load_pair("nano", teachers={"math": one.url, "code": other.url + "#n"})
         assert [v.server.model for v in named.others.values() if v.server] == ["m", "n"]
+
+
+@pytest.mark.parametrize("method", ["dpo", "cot-sft", "uld"])
+def test_no_reply_has_an_id_without_a_column_in_the_loss(method: str) -> None:
+    """The student and the second teacher have more rows than the first teacher, and random weights."""
+    size = len(char_pair().tokenizer) + 60
+    wide = teacher(7, model=tiny(size, 7), vocabulary=size)
+    backend = small(pair=two({"math": wide}, student=tiny(size, 2)), method=method)
+    backend.reset(0)
+    records = backend._feed.teacher.ask(prompts(backend))
+    groups = [r if isinstance(r, tuple) else (r,) for r in records if r is not None]
+    assert groups
+    most = max(int(r.completion_ids.max()) for group in groups for r in group)
+    assert most < backend.components.pair.vocabulary
+    backend.run_interval(0, SHARES, TOKENS)

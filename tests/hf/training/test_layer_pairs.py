@@ -1,5 +1,6 @@
 """Hidden states: each loss beside numpy, gradients by differences, learned maps that are kept, refusals."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,6 @@ def test_layers_that_cannot_be_matched(text: str, message: str) -> None:
 
 
 def test_no_teacher_to_read() -> None:
-    from dataclasses import replace
-
     by_hand = {"method": "", "signal": "cot", "objective": "0.9*kd + 0.1*hidden"}
     with pytest.raises(ConfigError, match="teacher is None: the objective 'hidden' reads"):
         student(objective=made("hidden"))
@@ -193,6 +192,44 @@ def test_a_run_counts_what_the_teacher_reads_and_resumes_with_the_same_bits(tmp_
     assert all(map(torch.equal, ends, backend.student.parameters))
     with backend.student.started(backend.components.pair.student) as start:
         assert start is backend.student.model
+
+
+def test_a_run_begun_anew_is_the_same_run_its_maps_too() -> None:
+    import torch
+
+    backend = small(pair=replace(char_pair(16), teacher=tiny(99, 1, 32)), method="pkd")
+    weights, runs = np.array([0.5, 0.5]), []
+    for _ in range(2):
+        backend.reset(0)
+        first = [p.clone() for p in backend.student.parameters]
+        backend.run_interval(0, weights, 60)
+        runs.append((first, [p.clone() for p in backend.student.parameters]))
+    assert "layers.maps.0" in backend.student.names
+    assert not torch.equal(runs[0][0][-1], runs[0][1][-1])  # the maps learn
+    for one, again in zip(*runs, strict=True):
+        assert all(map(torch.equal, one, again))
+
+
+def test_states_are_read_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Indices go to the device of each layer's states, which a stand-in for another device looks at."""
+    import torch
+
+    from readsim_hf.training.batch import collate
+    from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
+
+    class Elsewhere:
+        device = torch.device("meta")
+
+        def __getitem__(self, at: Any) -> Any:
+            assert {index.device for index in at} == {self.device}
+            return torch.ones(len(at[0]), 16)
+
+    monkeypatch.setattr(LayerPairs, "_read", lambda self, batch: [Elsewhere()] * 3)
+    batch = collate(examples())
+    states = [torch.randn(*batch.input_ids.shape, 16)] * 3
+    term: Any = hidden_term(made("hidden"))
+    pairs: Any = LayerPairs(term, tiny(seed=0), tiny(seed=1))
+    assert pairs(states, batch).shape == batch.rows.shape
 
 
 def test_whatever_the_teacher_reads_for_its_states_is_charged(

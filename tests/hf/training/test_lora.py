@@ -87,6 +87,8 @@ def test_settings_that_are_refused(settings: dict[str, Any], said: str) -> None:
         ("llama", ("q_prj",), "'q_prj'; did you mean 'q_proj'"),
         ("llama", ("q_proj", "nothing"), "'nothing'"),
         ("llama", ("mlp",), "'mlp' is a LlamaMLP; accepted: names of linear layers"),
+        ("gpt2", ("c_attn", "lm_head"), "'lm_head' shares its weight.*use 'all-linear'"),
+        ("gpt2", ("wte",), "'wte' shares its weight .*tie_word_embeddings = false"),
         ("mamba", "all-linear", "out_proj.*layers here: .*in_proj"),
         ("mamba", ("out_proj",), "incompatible with Mamba"),
     ],
@@ -102,6 +104,27 @@ def test_modules_that_are_refused(kind: str, targets: Any, said: str) -> None:
         with pytest.raises(ReadsimError, match=said) as error:
             refused()
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets"),
+    [("llama", ("lm_head", "embed_tokens")), ("llama", "all-linear"), ("gpt2", "all-linear")],
+)
+def test_a_model_with_its_adapters_put_in_is_the_one_that_was_trained(
+    kind: str, targets: Any
+) -> None:
+    """A head of its own may have adapters, too."""
+    import torch
+
+    from readsim_hf.training.served import _whole
+
+    one = student(model=tiny_of(kind), lora=2, lora_targets=targets, learning_rate=0.05)
+    one.train_window(examples(), 0.5)
+    ids = torch.arange(2, 12)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(
+            _whole(one.model)(ids).logits, one.model(ids).logits, atol=1e-4, rtol=1e-4
+        )
 
 
 def test_costs_follow_the_targets() -> None:

@@ -49,6 +49,21 @@ def test_probes_and_rollouts_compute_in_the_precision_of_training(
     assert {kind for who, kind in seen if who == "student"} == {expected}
 
 
+def test_the_final_agreement_is_that_of_the_weights_as_they_are() -> None:
+    """The student is measured where its start was before: what autocast cast for one is not read again."""
+    from readsim_hf.distill import _agreement, _agreements, _held_out
+
+    backend = small(method="logit-kd", training={"precision": "bf16", "learning_rate": 0.02})
+    backend.reset(0)
+    backend.run_interval(0, np.array([0.5, 0.5]), 60)
+    held_out = _held_out(backend.components)
+    found = _agreements(backend, held_out)
+    with backend.student.autocast():
+        alone = _agreement(backend.student.model, held_out, backend.components)
+    assert found["after"] == alone
+    assert found["before"]["kl"] != alone["kl"]
+
+
 @pytest.mark.parametrize(
     ("training", "pair", "expected"),
     [
