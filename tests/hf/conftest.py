@@ -1,7 +1,9 @@
 """Real runs in miniature: the tiny pair, a folder of their own with settings, no curves, no network."""
 
+import hashlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +37,14 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No curves: they take longer than the run."""
     for name in ("draw_profile", "save"):
         monkeypatch.setattr(f"readsim_hf.results.{name}", lambda *_: None)
+
+
+@pytest.fixture
+def right_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random models are never right: whether a reply is, its text decides."""
+    from readsim_hf.training.elicited import Elicited
+
+    def right(self: Any, prompt: Any, reply: str) -> bool:
+        return hashlib.sha256(f"{prompt.text}{reply}".encode()).digest()[0] % 2 == 0
+
+    monkeypatch.setattr(Elicited, "right", right)

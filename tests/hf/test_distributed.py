@@ -87,11 +87,12 @@ def _unheld(monkeypatch: pytest.MonkeyPatch, in_a_folder: None) -> None:
 @pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(started: Any) -> None:
     """Full weights, LoRA, bf16, recomputed activations, logits in pieces, groups of replies with rewards,
-    returns and ranks, chosen tokens; windows of 5, 1, 4 and 0, and replies of one token."""
+    returns and ranks, chosen tokens, losses of both replies, across tokenizers and of draws; windows of 5, 1,
+    4 and 0, and replies of one token."""
     _, out, err = started("tests.support.hf_processes").ended()
     assert "rank1" not in err  # what process 1 found wrong process 0 says
     found, mismatch, reason = map(json.loads, out.splitlines())
-    assert len(found["off"]) == 28
+    assert len(found["off"]) == 36
     for case, off in found["off"].items():
         assert off.pop("put") == off.pop("empty") == 0.0, case
         # with FSDP weights are gathered in bfloat16, the residual stream is too
@@ -221,16 +222,34 @@ def test_what_the_launcher_may_not_be_told(
         join(config)
 
 
-def test_hidden_states_are_read_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"signal": "cot", "objective": "sft + 0.1*hidden"},
+            "several processes do not read a teacher's hidden states; start one, or",
+        ),
+        (
+            {"signal": "cot", "objective": "mopd", "sampling": {"weights": "gradient-share"}},
+            "sampling.weights = 'gradient-share': several processes .* accepted: 'label', 'dn'",
+        ),
+        ({"method": "open-mopd"}, "sampling.weights = 'gradient-share': several processes"),
+    ],
+)
+def test_what_one_process_alone_does(
+    settings: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from readsim_hf.config import RunConfig
     from readsim_hf.distributed_run import join
 
+    config = RunConfig.of(
+        {"method": "", "on_policy": 1.0 if "sampling" in settings else 0.0}, settings
+    )
+    assert join(config) is None
     monkeypatch.setattr("readsim_hf.distributed_run.world_size", lambda: 2)
-    config = RunConfig.of({"method": "", "signal": "cot", "objective": "sft + 0.1*hidden"})
-    with pytest.raises(
-        ConfigError, match="several processes do not read a teacher's hidden states"
-    ):
+    with pytest.raises(ConfigError, match=message) as error:
         join(config)
+    assert "\n" not in str(error.value)
 
 
 def test_one_process_where_several_were_meant(monkeypatch: pytest.MonkeyPatch) -> None:

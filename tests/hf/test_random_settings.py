@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from readsim.errors import ReadsimError
-from tests.support.hf import NEEDS
+from tests.support.hf import NEEDS, char_pair
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -159,6 +159,12 @@ def combinations() -> list[dict[str, Any]]:
     return [drawn(chance) for _ in range(DRAWN)]
 
 
+@cache
+def accepted() -> list[dict[str, Any]]:
+    """The combinations that a run goes on with."""
+    return [settings for settings in combinations() if not looked_at(settings)]
+
+
 def with_others(settings: dict[str, Any], names: list[str]) -> Iterator[dict[str, Any]]:
     """The combination with other values of the settings of these names, one of each at a time."""
     from readsim_hf.methods.table import METHODS
@@ -193,6 +199,43 @@ def test_each_is_accepted_or_refused_by_what_is_in_the_way() -> None:
     assert len(messages) > 40
 
 
+def taken(settings: dict[str, Any], library: Any) -> str:
+    """What stops the first window of a run on a random pair; "" where it is trained on."""
+    from readsim_hf.backend import HFBackend
+    from readsim_hf.components import build_components
+
+    try:
+        config = configured(settings)
+        backend = HFBackend(build_components(config, char_pair(), library), config.budget)
+        backend.reset(0)
+        shares = np.array([0.5, 0.5])
+        examples = backend._feed.window(shares, np.zeros(2), TOKENS, config.training.batch, 0.0)
+        window = backend.student.train_window(examples, 0.0)
+    except ReadsimError as error:
+        return str(error)
+    assert window.tokens > 0
+    assert np.isfinite([window.loss, window.gradient]).all(), settings
+    assert all(bool(weights.isfinite().all()) for weights in backend.student.parameters), settings
+    return ""
+
+
+@pytest.mark.usefixtures("right_by_chance")
+@pytest.mark.filterwarnings("ignore:the replies to each prompt have equal rewards")
+def test_what_is_accepted_is_built_and_takes_a_window() -> None:
+    """All of them; what a random pair has nothing to learn from is said in a line with what to do."""
+    from readsim_hf.prompts.library import Library
+    from readsim_hf.prompts.nano.library import nano_library
+
+    whole, started = nano_library(), 0
+    some = {name: whole.templates[name][:3] for name in ("general", "math")}
+    for settings in accepted():
+        said = taken(settings, Library("nano", whole.style, some))
+        started += not said
+        assert "\n" not in said, settings
+        assert not said or ADVICE.search(said), (settings, said)
+    assert started > len(accepted()) - 5
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the replies to each prompt have equal rewards")
 def test_what_is_accepted_runs() -> None:
@@ -203,10 +246,9 @@ def test_what_is_accepted_runs() -> None:
     from readsim_hf.supervision import named_supervision
 
     chosen: dict[frozenset[str], dict[str, Any]] = {}
-    for settings in combinations():
-        if not looked_at(settings):
-            _, objective = named_supervision(configured(settings))
-            chosen.setdefault(frozenset(type(t).__name__ for t in terms_in(objective)), settings)
+    for settings in accepted():
+        _, objective = named_supervision(configured(settings))
+        chosen.setdefault(frozenset(type(t).__name__ for t in terms_in(objective)), settings)
     assert len(chosen) > STARTED
     for settings in random.Random(0).sample(list(chosen.values()), STARTED):
         config = configured(settings)

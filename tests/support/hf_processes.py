@@ -35,6 +35,10 @@ CASES: dict[str, dict[str, Any]] = {
     "preference": {"objective": "dpo", "lora": 2},
     "ranks": {"objective": "rrhf", "micro_batch": 1},
     "order": {"objective": "pro"},
+    "both": {"objective": "contrast", "micro_batch": 2},
+    "sorted": {"objective": "0.5*sft + uld", "lora": 2},
+    "shared": {"objective": "shared(beta=.5)", "micro_batch": 1},
+    "estimates": {"objective": "k1 + 0.5*k2 + 0.2*k3", "micro_batch": 2},
     "chosen": {"objective": "fkl(tokens=gap, share=.5) + 0.2*rkl(tokens=entropy, share=.4)"},
 }
 WINDOWS = (5, 1, 4, 0)  # examples of each; one process of two has none of the second

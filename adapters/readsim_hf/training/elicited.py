@@ -199,7 +199,8 @@ class Elicited(Replies):
             ((reason, n),) = self.passed.most_common(1)
             raise TrainingError(
                 f"signal {self.signal.name!r}: {PATIENCE} groups of prompts in a row gave nothing to learn; "
-                f"most often ({n} of {self.passed.total()} prompts): {reason}"
+                f"most often ({n} of {self.passed.total()} prompts): {reason}; look at the replies, or use "
+                "other prompts or another signal"
             )
 
     def _trainable(self, lesson: Lesson) -> bool:

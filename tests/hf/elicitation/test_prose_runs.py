@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from readsim_hf.prompts.prompt import Prompt
 from tests.support.hf import NEEDS
 from tests.support.made_server import chat, serving
 from tests.support.made_voices import sum_of
+from tests.support.resumed import SHARES, assert_resumes
 
 pytestmark = [pytest.mark.extra(*NEEDS), pytest.mark.extra("openai")]
 
@@ -144,30 +146,24 @@ def test_every_method_that_needs_prose_is_run_here() -> None:
 
 
 @pytest.mark.parametrize("method", TAKES)
-def test_a_run_takes_what_it_says_learns_what_was_said_and_resumes_equal(method: str) -> None:
+def test_a_run_takes_what_it_says_learns_what_was_said_and_resumes_equal(
+    method: str, tmp_path: Path
+) -> None:
     import torch
 
-    equal = np.array([0.5, 0.5])
     with serving(answer=prose) as one, serving(answer=prose) as two:
-        backend = backend_of(
-            method, *([one.url, two.url] if method == "peer-review" else [one.url])
-        )
+        urls = [one.url, two.url] if method == "peer-review" else [one.url]
+        backend = backend_of(method, *urls)
         backend.reset(0)
         before = {name: w.clone() for name, w in backend.student.weights().items()}
-        used = backend.run_interval(0, equal, TOKENS).token_usage
+        used = backend.run_interval(0, SHARES, TOKENS).token_usage
         assert used["student"] == TOKENS
         assert {k for k, n in used.items() if n and k not in ("student", "probe")} == TAKES[method]
         after = {name: w.clone() for name, w in backend.student.weights().items()}
         assert any(not torch.equal(after[name], w) for name, w in before.items())
         assert bool(two.asked) == (method == "peer-review")
 
-        saved = backend.snapshot()
-        straight = backend.run_interval(1, equal, TOKENS).token_usage
-        weights = {name: w.clone() for name, w in backend.student.weights().items()}
-        backend.restore(saved)
-        assert backend.run_interval(1, equal, TOKENS).token_usage == straight
-        for name, w in backend.student.weights().items():
-            assert torch.equal(w, weights[name]), name
+        assert_resumes(backend, backend_of(method, *urls), tmp_path, TOKENS)
 
         prompts = backend._feed.streams[0].take(4, 0.0)
         said = [

@@ -46,6 +46,8 @@ def window(vocabulary: int = 40) -> list[Any]:
             beside["score"] = np.full(n, -1.0 - place, np.float32)
             beside["advantage"] = np.full(n, 1.0 - place, np.float32)
             group = place, len(lengths)
+            own, spans = place > 0, np.where(np.arange(n) % 3 == 1, np.nan, beside["teacher"])
+            made = dataclasses.replace(made, own=own, spans=spans.astype(np.float32))
             one = dataclasses.replace(made, source=source, group=group, constants=beside)
             out.append(Example(one, n))
     return out
@@ -103,9 +105,13 @@ def test_gradients_are_finite_differences(name: str, family: str) -> None:
         assert slope == pytest.approx(expected, rel=0.03)
 
 
-@pytest.mark.parametrize("name", ["mopd", *PAIRS])
+@pytest.mark.parametrize(
+    "name", [*OWN, "contrast", "uld", "shared", "span", "k1", "k2", "k3", *PAIRS]
+)
 def test_a_step_is_the_same_however_its_window_is_cut(name: str) -> None:
     """Replies of one group need not lie in one micro-batch, and logits come in pieces."""
+    import torch
+
     from readsim_hf.training import logits
 
     whole, cut = student(name), student(name, micro_batch=1)
@@ -113,12 +119,17 @@ def test_a_step_is_the_same_however_its_window_is_cut(name: str) -> None:
     second = cut.train_window(window(), 0.5)
     assert second.loss == pytest.approx(first.loss, rel=1e-4, abs=1e-6)
     assert second.gradient == pytest.approx(first.gradient, rel=1e-3)
+    moments, far = whole.moments(), 1e-5 * first.gradient
+    for key, moment in cut.moments().items():
+        assert torch.allclose(moment, moments[key], rtol=1e-3, atol=far), key
+    assert first.gradient > 1e-3
     if name in PAIRS:
         assert first.loss == pytest.approx(whole_loss(student(name), window()), rel=1e-4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logits, "CHUNK_ENTRIES", 80)
         third = student(name).train_window(window(), 0.5)
     assert third.loss == pytest.approx(first.loss, rel=1e-4, abs=1e-6)
+    assert third.gradient == pytest.approx(first.gradient, rel=1e-3)
 
 
 def test_lora_trains_and_its_reference_is_without_adapters() -> None:
