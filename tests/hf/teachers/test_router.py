@@ -169,3 +169,21 @@ def test_from_sources_and_two_servers_of_one_name(tmp_path: Path) -> None:
             load_pair("nano", teachers={"math": one.url, "code": other.url})
         named = load_pair("nano", teachers={"math": one.url, "code": other.url + "#n"})
         assert [v.server.model for v in named.others.values() if v.server] == ["m", "n"]
+
+
+def test_every_peer_answers_every_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default teacher too, prompts of a capability with a teacher of its own."""
+    backend = small(pair=two(), method="peer-review")
+    backend.reset(0)
+    voices = backend._feed.teacher
+    asked = [prompt for stream in backend._feed.streams for prompt in stream.take(3, 0.5)]
+    heard: dict[int, list[list[str]]] = {}
+    for place, one in enumerate(backend.components.teacher.teachers):
+
+        def ask(some: Any, draw: int = 0, *, place: int = place) -> list[None]:
+            heard.setdefault(place, []).append([p.text for p in some])
+            return [None] * len(some)
+
+        monkeypatch.setattr(one, "ask", ask)
+    voices.signal.lessons(asked, voices)
+    assert heard == {place: [[p.text for p in asked]] for place in (0, 1)}
