@@ -1,4 +1,4 @@
-"""What a method needs of teachers and data, as far as the settings and the first row of each source say."""
+"""What a method needs of teachers and data, as far as the settings and the rows of each source say."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,7 @@ from readsim_hf.models.pairs import sources
 from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.objectives.sums import terms_in
-from readsim_hf.prompts.checkers import correct
-from readsim_hf.source_selection import is_alone
+from readsim_hf.source_selection import check_answers, check_asked, is_alone
 from readsim_hf.sources.opened import Source
 from readsim_hf.supervision import named_supervision
 from readsim_hf.teachers.connection import is_server
@@ -31,11 +30,12 @@ def check_needs(config: RunConfig, datasets: Sequence[Source]) -> None:
             "of its own; name an instruct model or a server as pair.teacher, or use resp-sft or cot-sft"
         )
     for source in datasets if elicits is not None and elicits.gold else ():
-        if any(correct(prompt, prompt.answer or "") is None for prompt in source.sample(1)):
+        if source.answers == 0:
             raise ConfigError(
-                f"{title} needs gold answers, and data.sources {source.name!r} has none that is checked: say "
+                f"{title} needs gold answers, and data.sources {source.name!r} has none: say "
                 "in which column they are (answer), leave the source out, or use cot-sft"
             )
+    check_asked(signal, datasets)
     sampling = sampling_of(objective)
     rewarded = sampling is not None and sampling.rewarded
     if rewarded and config.sampling.reward == "judge" and not config.probes.judge.address:
@@ -43,6 +43,8 @@ def check_needs(config: RunConfig, datasets: Sequence[Source]) -> None:
             f"sampling.reward = 'judge' with {title}: there is no judge; name its server in "
             "probes.judge.address (--judge), or use reward = 'gold'"
         )
+    if rewarded and config.sampling.reward == "gold":
+        check_answers(datasets)
     if any(isinstance(term, Hidden) for term in terms_in(objective)):
         local = len(set(asked)) == 1 and not is_server(asked[0])
         if config.data.store or not local:

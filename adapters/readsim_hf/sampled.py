@@ -17,6 +17,7 @@ from readsim_hf.objectives.sampling import Sampling, sampling_of
 from readsim_hf.probes.own.judge import Grader
 from readsim_hf.prompts.library import Library
 from readsim_hf.sampling_config import SamplingConfig
+from readsim_hf.source_selection import check_answers
 from readsim_hf.sources.opened import Source
 from readsim_hf.supervision import samples_of
 from readsim_hf.teachers.decoding import Decoding
@@ -75,7 +76,8 @@ def sampled_of(
     graders: tuple[Grader, ...] = ()
     if sampling.rewarded and config.sampling.reward == "gold":
         made = [t.make(generator(0, "items")) for some in library.templates.values() for t in some]
-        check_gold([*made, *(prompt for source in datasets for prompt in source.sample(1))])
+        check_gold(made)
+        check_answers(datasets)
         reward = GoldReward(library.style)
     elif sampling.rewarded:
         graders = (Grader(config.probes.judge, config.sampling.rubric),)

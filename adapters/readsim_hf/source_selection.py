@@ -9,12 +9,14 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from readsim.errors import ConfigError
 from readsim_hf.config import RunConfig
 from readsim_hf.elicitation.base import Elicitation
+from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.prompt_selection import WRAPPING
 from readsim_hf.prompts.checkers import correct
 from readsim_hf.prompts.library import Library, Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.sources.opened import Source, open_sources
 from readsim_hf.sources.stream import Passed
+from readsim_hf.supervision import named_supervision
 from readsim_hf.teachers.encoding import encode_prompt
 from readsim_hf.teachers.given import given_record
 from readsim_hf.teachers.judging import final_answer
@@ -35,7 +37,7 @@ class Size(NamedTuple):
 def sources_of(
     config: RunConfig, library: Library, signal: TeacherSignal, scores: bool | None
 ) -> tuple[Source, ...]:
-    """The sources of `data.sources`.
+    """The sources of `data.sources`, of whose given replies groups compare the last turn alone.
 
     scores   whether the teacher gives distributions of a given text; None where none are needed
 
@@ -53,6 +55,9 @@ def sources_of(
             f"signal {signal.name!r} with data.sources: this signal needs readsim's own prompts; accepted: "
             "resp, cot or logit"
         )
+    check_asked(signal, found)
+    if _grouped(config):
+        found = tuple(source.of_last_turns() for source in found)
     for source in found:
         if not source.asks and scores is False:
             raise ConfigError(
@@ -61,6 +66,33 @@ def sources_of(
                 "here"
             )
     return found
+
+
+def _grouped(config: RunConfig) -> bool:
+    """Whether the objective trains on groups of replies, in which the student writes beside any given one."""
+    return sampling_of(named_supervision(config)[1]) is not None
+
+
+def check_asked(signal: TeacherSignal, sources: Sequence[Source]) -> None:
+    """ConfigError for given replies where the signal asks several times: it would not be heard."""
+    for source in sources if isinstance(signal, Elicitation) else ():
+        if not source.asks:
+            raise ConfigError(
+                f"data.sources {source.name!r} has given replies, and signal {signal.name!r} asks for "
+                "replies itself: say replies = 'ask' (a column of right ones can be named in answer), or use "
+                "method = 'resp-sft'"
+            )
+
+
+def check_answers(sources: Sequence[Source]) -> None:
+    """ConfigError for the first source with a row whose reply has no gold answer to be graded by."""
+    for source in sources:
+        if (known := source.answers) < source.many:
+            raise ConfigError(
+                f"sampling.reward = 'gold': {known} of {source.many} rows of data.sources {source.name!r} "
+                "have a gold answer; name its column in answer and leave the other rows out of the file, or "
+                "use reward = 'judge'"
+            )
 
 
 def is_alone(config: RunConfig) -> bool:
@@ -114,6 +146,7 @@ def passed_by(
     """
     new = config.decoding.max_new_tokens
     most = min(context, source.config.max_tokens or context)
+    writes = config.on_policy > 0 or _grouped(config)
 
     def asked(prompt: Prompt) -> int:
         """Tokens of the prompt, whoever reads it."""
@@ -128,7 +161,7 @@ def passed_by(
             record = given_record(prompt, readers[-1], ends)
             if len(record.prompt_ids) + len(record.completion_ids) > most:
                 return True
-            if not config.on_policy:
+            if not writes:
                 return False
         tokens = asked(prompt)
         return tokens > most or tokens + new > context

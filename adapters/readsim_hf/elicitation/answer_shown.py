@@ -1,13 +1,14 @@
 """The same model, shown the answer, teaches itself without it (OPSD, SDFT)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Voices
 from readsim_hf.elicitation.own_words import references
-from readsim_hf.prompts.library import Form
+from readsim_hf.prompts.library import Form, Style
 from readsim_hf.prompts.prompt import Prompt
 
+NANO = "{question}{reply} {question}{suffix}"
 SHOW = "{question}\n\nThis is a right reply to it:\n{reply}\n\nNow answer in your own way.{suffix}"
 
 
@@ -42,15 +43,19 @@ class AnswerShown(Elicitation):
             elif said is None:
                 out.append("the student said nothing")
             else:
-                shown = shown_beside(
-                    prompt, reply, style.suffix(self.form), plain=style.name != "nano"
-                )
+                shown = shown_beside(prompt, reply, style, self.form)
                 out.append([Lesson(prompt, said.text, ids=said.ids, shown=shown)])
         return out
 
 
-def shown_beside(prompt: Prompt, reply: str, suffix: str, *, plain: bool) -> str:
-    """The prompt with a right reply in it; in the notation of nano the reply stands before it."""
-    if not plain:
-        return f"{prompt.text}{reply} {prompt.text}{suffix}"
-    return SHOW.format(question=prompt.text, reply=reply, suffix=suffix)
+def shown_beside(prompt: Prompt, reply: str, style: Style, form: Form) -> Prompt | str:
+    """The prompt with a right reply in it, of a conversation in its last user turn; in the notation of nano
+    the reply stands before it."""
+    show = NANO if style.name == "nano" else SHOW
+    if not prompt.messages:
+        return show.format(question=prompt.text, reply=reply, suffix=style.suffix(form))
+    turns = list(prompt.messages)
+    last = max(n for n, turn in enumerate(turns) if turn["role"] == "user")
+    text = show.format(question=turns[last]["content"], reply=reply, suffix="")
+    turns[last] = {**turns[last], "content": text}
+    return replace(prompt, messages=tuple(turns))

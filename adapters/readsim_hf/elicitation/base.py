@@ -57,7 +57,8 @@ class Lesson:
     asked    what the student reads: a prompt, asked for in `form`, or the text of one user turn
     said     what it is to say; with `ids`, which are these words in its own tokens, as they stand
     weight   of its tokens' losses
-    shown    what the model reads in the place of `asked` where it teaches itself; None: no distributions
+    shown    what the model reads in the place of `asked` where it teaches itself, like `asked`; None: no
+             distributions
     """
 
     asked: Prompt | str
@@ -65,7 +66,7 @@ class Lesson:
     form: Form = "rationale"
     weight: float = 1.0
     ids: Ids | None = None
-    shown: str | None = None
+    shown: Prompt | str | None = None
 
 
 class Request(NamedTuple):

@@ -45,7 +45,7 @@ class PeerReview(Elicitation):
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         style, peers = voices.style, voices.peers
         many = len(peers) if len(peers) > 1 else self.settings.traces
-        authors = [(peers[k], 0) if len(peers) > 1 else ("", k) for k in range(many)]
+        authors = [(peers[k], 0) if len(peers) > 1 else (None, k) for k in range(many)]
         asked = [
             Request(_to(prompt, author), style.ask(prompt, self.form), draw)
             for author, draw in authors
@@ -61,7 +61,7 @@ class PeerReview(Elicitation):
         reviews = [
             (k, n, judge)
             for k, n in replies
-            for judge in (peers if len(peers) > 1 else ("",))
+            for judge in (peers if len(peers) > 1 else (None,))
             if len(peers) == 1 or judge != peers[k]
         ]
         told = voices.tell(
@@ -99,9 +99,9 @@ class PeerReview(Elicitation):
         return [Lesson(prompt, replies[best])]
 
 
-def _to(prompt: Prompt, capability: str) -> Prompt:
-    """The prompt as one for the teacher of that capability."""
-    return replace(prompt, capability=capability) if capability else prompt
+def _to(prompt: Prompt, peer: str | None) -> Prompt:
+    """The prompt as one for that teacher of `Voices.peers`, of which "" is one; None for a lone teacher."""
+    return prompt if peer is None else replace(prompt, capability=peer)
 
 
 def score_in(text: str | None) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError, unknown
+from readsim.errors import unknown
 from readsim.runs.setups import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, capabilities_of, hidden_of
 from readsim_hf.config import PairConfig, RunConfig
@@ -192,8 +192,8 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
         whole, partial(leaves_room, config, context, counts, suffixes)
     )
     most = vocabulary_size(models.student) if columns is None else columns
-    if kept is not None and (kept.entries or 0) > most:
-        raise ConfigError(f"k is {kept.k}: it must be at most the vocabulary, {most}")
+    if kept is not None:
+        kept.check_fits(most)
     for templates in library.templates.values():
         TemplateShares([t.id for t in templates], config.data.cap)
     benchmarks, splits, words = benchmarks_of(config.probes, library)

@@ -27,7 +27,8 @@ class SourceConfig:
     replies     "ask": the teacher is asked; "given": those in the data are trained on. Without it rows of
                 `prompt` ask, and `messages` whose first row does not end with the assistant's turn
     answer      the column of the gold answer, for `data.keep = "correct"` and the teacher's accuracy
-    train_on    of `messages` with given replies: "all" assistant turns, or the "last"
+    train_on    of `messages` with given replies: "all" assistant turns, or the "last", which alone is taken
+                where replies are compared
     max_tokens  rows whose prompt and reply have more are left out
     shuffle     rows come in an order that the run's seed decides, another one each time through
     by          a column: each of its values is a source, NAME/VALUE, or VALUE where no name is given

@@ -258,8 +258,11 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
-def prompt_of(row: Mapping[str, Any], source: str, number: int) -> Prompt:
-    """The prompt of a `row_of`, which is the row with that number of the source."""
+def prompt_of(
+    row: Mapping[str, Any], source: str, number: int, train_on: TrainOn = "all"
+) -> Prompt:
+    """The prompt of a `row_of`, which is the row with that number of the source; with "last" none of its
+    earlier turns is taught."""
     users = [m["content"] for m in row["messages"] if m["role"] == "user"]
     return Prompt(
         capability=source,
@@ -270,7 +273,7 @@ def prompt_of(row: Mapping[str, Any], source: str, number: int) -> Prompt:
         messages=tuple(row["messages"]),
         reply=row.get("reply"),
         calls=tuple(row.get("calls", ())),
-        taught=tuple(row.get("taught", ())),
+        taught=tuple(row.get("taught", ())) if train_on == "all" else (),
         tools=tuple(row.get("tools", ())),
         row=number,
     )

@@ -1,7 +1,7 @@
 """The sources of a run, opened: names, rows, what must be equal in runs that are compared."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,18 @@ class Source:
         """Whether the teacher is asked for replies."""
         return self.rows.facts.replies == "ask"
 
+    @property
+    def answers(self) -> int:
+        """Rows of it with a gold answer."""
+        facts = self.rows.facts
+        if self.members is None or facts.answers in (0, facts.rows):
+            return min(facts.answers, self.many)
+        return sum("answer" in self.rows[n] for n in self.members.tolist())
+
+    def of_last_turns(self) -> "Source":
+        """The same rows, of whose given replies the last turn alone is trained on."""
+        return replace(self, config=replace(self.config, train_on="last"))
+
     def stream(
         self, seed: int, leaks: LeakFilter | None, passed: Callable[[Prompt], Passed | None]
     ) -> DatasetStream:
@@ -61,6 +73,7 @@ class Source:
             leaks,
             members=self.members,
             shuffle=self.config.shuffle,
+            train_on=self.config.train_on,
             passed=passed,
         )
 
@@ -68,7 +81,8 @@ class Source:
         """At most so many prompts, evenly spaced in the data."""
         at = np.unique(np.linspace(0, self.many - 1, min(most, self.many)).astype(int))
         numbers = at if self.members is None else self.members[at]
-        return [prompt_of(self.rows[int(n)], self.name, int(n)) for n in numbers]
+        on = self.config.train_on
+        return [prompt_of(self.rows[int(n)], self.name, int(n), on) for n in numbers]
 
     def manifest(self) -> dict[str, Any]:
         """What must be equal in runs that are compared: the rows, not where they lie."""

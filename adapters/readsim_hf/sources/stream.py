@@ -11,6 +11,7 @@ from readsim.streams import generator
 from readsim_hf.generation.calibration import path_of
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.sources.config import TrainOn
 from readsim_hf.sources.formats import prompt_of
 
 Passed = Literal["too_long", "wrong"]
@@ -27,6 +28,7 @@ class DatasetStream:
     """Prompts of one source, the same for the same seed: which row comes n-th depends on nothing else.
 
     members   numbers of the rows that belong to the source, ascending; None for all
+    train_on  "last" leaves out the earlier turns that rows teach
     shuffle   each time through has an order of its own, of (seed, source, time); else that of the data
     passed    why a row is passed by, None where it is not
 
@@ -42,11 +44,13 @@ class DatasetStream:
         *,
         members: NDArray[np.int64] | None = None,
         shuffle: bool = True,
+        train_on: TrainOn = "all",
         passed: Callable[[Prompt], Passed | None] = lambda prompt: None,
     ) -> None:
         self.name = name
         self._rows, self._members, self._seed = rows, members, int(seed)
         self._leaks, self._shuffle, self._passed = leaks, shuffle, passed
+        self._train_on = train_on
         self._many = len(rows) if members is None else len(members)
         self._epoch = self._at = 0
         self._order = self._ordered()
@@ -83,7 +87,7 @@ class DatasetStream:
             if self._at == self._many:
                 self._epoch, self._at = self._epoch + 1, 0
                 self._order = self._ordered()
-            prompt = prompt_of(self._rows[number], self.name, number)
+            prompt = prompt_of(self._rows[number], self.name, number, self._train_on)
             why = self._refused(prompt)
             if why is None:
                 return self._given(prompt)

@@ -45,6 +45,11 @@ class SoftSettings:
         """Entries a position: k, or None where all are kept."""
         return None if self.kind == "full" else self.k
 
+    def check_fits(self, vocab: int) -> None:
+        """ConfigError where a vocabulary of that many has fewer entries."""
+        if (self.entries or 0) > vocab:
+            raise ConfigError(f"k is {self.k}: it must be at most the vocabulary, {vocab}")
+
 
 class Passage(NamedTuple):
     """A prompt, a completion, and the half-open range of the completion to be scored; the capability says

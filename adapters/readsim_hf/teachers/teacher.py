@@ -81,8 +81,8 @@ class Teacher(ReadsReplies):
         if signal.tasks > 1 and soft is not None:
             raise ConfigError(f"soft is {soft.kind!r}: the signal {signal.name!r} has text only")
         style.suffix(signal.form)
-        if soft is not None and (soft.entries or 0) > self.vocab:
-            raise ConfigError(f"k is {soft.k}: it must be at most the vocabulary, {self.vocab}")
+        if soft is not None:
+            soft.check_fits(self.vocab)
         self.ends = tuple(end for end in end_ids(model, tokenizer) if end < self.vocab)
         if not self.ends:
             raise ConfigError(f"vocab is {self.vocab}: no end token has an id below that")

@@ -19,7 +19,7 @@ from readsim_hf.elicitation.base import (
 )
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.prompts.checkers import correct
-from readsim_hf.prompts.library import Style
+from readsim_hf.prompts.library import Form, Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import continuing, said_from
 from readsim_hf.teachers.encoding import bare_ids, encode, encode_prompt, end_of
@@ -57,6 +57,8 @@ class Elicited(Replies):
         super().__init__(*given, **settings)
         assert isinstance(self.teacher.signal, Elicitation)
         self.signal, self._columns, self._soft = self.teacher.signal, columns, soft
+        if soft is not None:
+            soft.check_fits(columns)
         self._leaks = leaks
         self.cut = None  # lessons are records as they stand
         self.passed: Counter[str] = Counter()
@@ -206,22 +208,26 @@ class Elicited(Replies):
     def _trainable(self, lesson: Lesson) -> bool:
         """Whether it says something, and the student can read all of it."""
         read, said = self._tokens(lesson)
-        shown = len(read) if lesson.shown is None else len(encode(self._own, lesson.shown))
+        shown = (
+            len(read) if lesson.shown is None else len(self._asked_ids(lesson.shown, lesson.form))
+        )
         longest = max(len(read), shown) + len(said)
         there = bool(lesson.said.strip()) or lesson.ids is not None
         return there and len(said) > 0 and (self._context is None or longest <= self._context)
 
     def _tokens(self, lesson: Lesson) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Prompt and completion in the student's tokens, with what ends a reply."""
-        own, asked = self._own, lesson.asked
-        if isinstance(asked, Prompt):
-            read = encode_prompt(own, self.style, asked, lesson.form)
-        else:
-            read = encode(own, asked)
+        own, read = self._own, self._asked_ids(lesson.asked, lesson.form)
         if lesson.ids is not None:
             return as_ids(read), as_ids(lesson.ids)
         text = continuing(lesson.said, self._reading.closing, keep=True)
         return as_ids(read), as_ids([*bare_ids(own, text), end_of(own, self._ends)])
+
+    def _asked_ids(self, asked: Prompt | str, form: Form) -> list[int]:
+        """What the student reads of a prompt, or of the text of one user turn."""
+        if isinstance(asked, Prompt):
+            return encode_prompt(self._own, self.style, asked, form)
+        return encode(self._own, asked)
 
     def _own_distributions(self, lessons: Sequence[Lesson]) -> list[Soft | None]:
         """What the student says of each lesson's words where it reads `shown`."""
@@ -231,7 +237,8 @@ class Elicited(Replies):
         for lesson in lessons:
             assert lesson.shown is not None
             said = self._tokens(lesson)[1]
-            passages.append(Passage(encode(self._own, lesson.shown), said, (0, len(said))))
+            shown = self._asked_ids(lesson.shown, lesson.form)
+            passages.append(Passage(shown, said, (0, len(said))))
         model = bare(self._student())
         with computing(self._precision, model.device.type):
             softs = score(model, passages, self._soft, vocab=self._columns)

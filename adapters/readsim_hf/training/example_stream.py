@@ -70,7 +70,8 @@ class ExampleStream:
     What an allocation shares out is the `unit`; the budget is supervised tokens in all of them.
 
     tokens    each source gets its share of the supervised tokens: |w_i T - t_i| <= the longest example
-    prompts   each source gets its share of the examples: |w_i N - n_i| <= 1, the last one cut or not
+    prompts   each source gets its share of the examples, of which a group is one: |w_i N - n_i| <= 1, the
+              last one cut or not
     loss      the n sources with a share get equal tokens, and the losses of source i weigh n w_i, so that
               its share of the summed weight is w_i; a source without a share is not trained on
     """
@@ -113,7 +114,8 @@ class ExampleStream:
         weights   shares (S,) of the interval, of what the stream's unit is
         trained   tokens of this interval so far by source (S,); brought up to date in place
         total     tokens of the whole interval; the last example is cut so that it is met exactly
-        counts    examples of this interval so far by source (S,); brought up to date in place
+        counts    examples, of which a group is one, of this interval so far by source (S,); brought up to
+                  date in place
         spent     share of the run's budget spent, for the curriculum
         """
         out: list[Example] = []
@@ -134,9 +136,9 @@ class ExampleStream:
             size = queue[0].group[1]
             if out and len(out) + size > examples:
                 break
+            counts[source] += 1
             for record, tokens in _fitting([queue.popleft() for _ in range(size)], left):
                 trained[source] += tokens
-                counts[source] += 1
                 self.trained[source].add(record, tokens)
                 times = 1.0 if scale is None else float(scale[source])
                 own = record if times == 1.0 else replace(record, weight=record.weight * times)

@@ -184,3 +184,21 @@ def test_no_reply_has_an_id_without_a_column_in_the_loss(method: str) -> None:
     most = max(int(r.completion_ids.max()) for group in groups for r in group)
     assert most < backend.components.pair.vocabulary
     backend.run_interval(0, SHARES, TOKENS)
+
+
+def test_every_peer_answers_every_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default teacher too, prompts of a capability with a teacher of its own."""
+    backend = small(pair=two(), method="peer-review")
+    backend.reset(0)
+    voices = backend._feed.teacher
+    asked = [prompt for stream in backend._feed.streams for prompt in stream.take(3, 0.5)]
+    heard: dict[int, list[list[str]]] = {}
+    for place, one in enumerate(backend.components.teacher.teachers):
+
+        def ask(some: Any, draw: int = 0, *, place: int = place) -> list[None]:
+            heard.setdefault(place, []).append([p.text for p in some])
+            return [None] * len(some)
+
+        monkeypatch.setattr(one, "ask", ask)
+    voices.signal.lessons(asked, voices)
+    assert heard == {place: [[p.text for p in asked]] for place in (0, 1)}

@@ -1,7 +1,8 @@
 """What trained of each source: micro-batches of long replies, losses and gradients by source, units."""
 
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -252,6 +253,38 @@ def test_what_an_allocation_shares_out(unit: str, monkeypatch: pytest.MonkeyPatc
                 assert own == pytest.approx([w * len(fed)] * len(own))
     identities = {small(data={"unit": u}).components.identity for u in (unit, "tokens")}
     assert len(identities) == (1 if unit == "tokens" else 2)
+
+
+def test_a_group_of_replies_is_one_prompt() -> None:
+    """With `unit = "prompts"` |w_i N - n_i| <= 1 at every step, however many replies a group has."""
+    from readsim_hf.training.example_stream import ExampleStream
+
+    rng = np.random.default_rng(0)
+
+    class Names:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def take(self, n: int, spent: float) -> list[str]:
+            return [self.name] * n
+
+    class Groups:
+        tokens: ClassVar[dict[str, int]] = {}
+
+        def ask(self, prompts: Any) -> list[Any]:
+            sizes = [int(rng.integers(1, 6)) for _ in prompts]
+            return [
+                tuple(replace(record([2], [3, 4]), source=p, group=(n, k)) for n in range(k))
+                for p, k in zip(prompts, sizes, strict=True)
+            ]
+
+    weights, counts, trained = np.array([0.5, 0.3, 0.2]), np.zeros(3), np.zeros(3)
+    streams: Any = [Names(name) for name in "abc"]
+    feed, found = ExampleStream(streams, Groups(), unit="prompts"), np.zeros(3)
+    while trained.sum() < 600:
+        for example in feed.window(weights, trained, 600, 8, 0.0, counts):
+            found["abc".index(example.record.source)] += example.record.group[0] == 0
+        assert np.abs(weights * found.sum() - found).max() <= 1
 
 
 def test_shares_are_of_what_was_trained() -> None:
