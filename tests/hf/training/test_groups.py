@@ -61,12 +61,8 @@ def student(objective: str, family: str = "llama", settings: Any = None, **recip
     from tests.support.architectures import tiny_of
 
     given_ = {"learning_rate": 0.01, "batch": 8, **recipe}
-    small = family == "llama"
-    model = (
-        tiny_model(family, 40, 2, 16, 1, context=64, eos_token_id=1)
-        if small
-        else tiny_of(family, 40)
-    )
+    llama = tiny_model("llama", 40, 2, 16, 1, context=64, eos_token_id=1)
+    model = llama if family == "llama" else tiny_of(family, 40)
     return Student(model, Recipe(**given_), make_objective(objective, **(settings or {})))
 
 
