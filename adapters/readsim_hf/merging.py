@@ -209,7 +209,7 @@ def _add_change(
     return end.generation_config
 
 
-def _is_tied(model: PreTrainedModel) -> bool:
+def _is_tied(model: Any) -> bool:
     """Whether a model's output layer is its embedding."""
-    head: Any = model.get_output_embeddings()
-    return head is not None and head.weight is model.get_input_embeddings().weight
+    head = model.get_output_embeddings()
+    return head is not None and bool(head.weight is model.get_input_embeddings().weight)

@@ -1,7 +1,7 @@
 """Students merged by shares: what mixtures would do from one training a source."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -127,15 +127,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for name, seed, width in (("base", 0, 16), ("a", 1, 16), ("b", 2, 16), ("wide", 3, 32)):
         tiny(len(tokenizer), seed, width).save_pretrained(root / name)
         tokenizer.save_pretrained(root / name)
-    from transformers import AutoModelForCausalLM, GenerationConfig
+    from transformers import AutoModelForCausalLM
 
-    untied = tiny(len(tokenizer)).config
+    untied, make = tiny(len(tokenizer)).config, cast(Any, AutoModelForCausalLM).from_config
     untied.tie_word_embeddings = False
-    AutoModelForCausalLM.from_config(untied).save_pretrained(root / "untied")
+    make(untied).save_pretrained(root / "untied")
     tokenizer.save_pretrained(root / "untied")
     for name, seed in (("ends", 4), ("ends too", 5)):
         model = tiny(len(tokenizer), seed)
-        model.generation_config = GenerationConfig(eos_token_id=[1, 7])
+        model.generation_config.eos_token_id = [1, 7]
         model.save_pretrained(root / name)
         tokenizer.save_pretrained(root / name)
     (root / "lora").mkdir()
