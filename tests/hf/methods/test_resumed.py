@@ -32,10 +32,13 @@ def run_of(method: str, **settings: Any) -> Any:
 
 
 def started(method: str, **settings: Any) -> Any:
-    """A run after its first decision."""
+    """A run between decisions, of which some records wait to be trained on."""
     backend = run_of(method, **settings)
     backend.reset(1)
     backend.run_interval(0, SHARES, TOKENS)
+    if not any(backend._feed._queues):  # a few tokens are of one source: the other's wait
+        backend.run_interval(0, SHARES, 5)
+    assert any(backend._feed._queues)
     return backend
 
 
