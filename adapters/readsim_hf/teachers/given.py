@@ -1,7 +1,6 @@
 """A given reply as a record: the conversation in tokens, and which of them the assistant says."""
 
 from collections.abc import Sequence
-from os.path import commonprefix
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -100,9 +99,14 @@ def _place(prompt: Prompt, turn: int, tokenizer: Tokenizer, before: str) -> tupl
     changed = chat_text(tokenizer, messages, tools=prompt.tools)
     if other not in changed:
         raise _unclear(prompt, f"turn {turn}")
-    first = len(commonprefix([before, changed]))
-    behind = commonprefix([before[first:][::-1], changed[first:][::-1]])
-    return first, len(before) - len(behind)
+    first = _common_start(before, changed)
+    return first, len(before) - _common_start(before[first:][::-1], changed[first:][::-1])
+
+
+def _common_start(one: str, other: str) -> int:
+    """How many letters both begin with."""
+    both = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in both if a != b), min(len(one), len(other)))
 
 
 def _written(tokenizer: Tokenizer, end: int) -> str:
