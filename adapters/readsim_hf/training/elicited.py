@@ -20,7 +20,7 @@ from readsim_hf.elicitation.base import (
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.prompts.checkers import correct
 from readsim_hf.prompts.library import Style
-from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.prompts.prompt import Prompt, TeacherMessage
 from readsim_hf.prompts.thinking import continuing, said_from
 from readsim_hf.teachers.encoding import bare_ids, encode, encode_prompt, end_of
 from readsim_hf.teachers.ids import Ids, as_ids
@@ -93,7 +93,7 @@ class Elicited(Replies):
     def teach(self, prompts: Sequence[Prompt], draw: int = 0) -> list[str | None]:
         """See `Voices`."""
         records = self.teacher.ask(prompts, draw) if prompts else []
-        return [r if r is None else self.teacher.text(r.completion_ids) for r in records]
+        return [r if r is None else self.teacher.said(r) for r in records]
 
     def tell(self, requests: Sequence[Request], kind: str = "") -> list[str | None]:
         """See `Voices`; a request that is too long for the teacher has no reply."""
@@ -252,15 +252,16 @@ class Elicited(Replies):
         )
 
 
-def _turn(request: Request) -> Prompt:
-    """A request as a prompt that is sent as it stands. Its text is the prompt's, so that what it takes is
-    counted for that."""
+def _turn(request: Request) -> TeacherMessage:
+    """A request as a message that is sent as it stands. Text and key are the prompt's, so that what it takes
+    is counted for that."""
     about = request.prompt
-    return Prompt(
+    return TeacherMessage(
         about.capability,
         about.template,
         about.text,
         checker="final",
         messages=({"role": "user", "content": request.text},),
         row=about.row,
+        about=about.key,
     )
