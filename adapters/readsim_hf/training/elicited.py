@@ -21,7 +21,7 @@ from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.prompts.checkers import correct
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt, TeacherMessage
-from readsim_hf.prompts.thinking import continuing, said_from
+from readsim_hf.prompts.thinking import continuing, said_from, whole_reply
 from readsim_hf.teachers.encoding import bare_ids, encode, encode_prompt, end_of
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.inference import computing
@@ -146,7 +146,7 @@ class Elicited(Replies):
         said = self._writer.write(some, drawing)
         self._rolled += sum(len(reply.ids) for reply in said)
         for n, (ids, _) in zip(rows, said, strict=True):
-            text = self._reading.text(ids)
+            text = whole_reply(self._reading.text(ids), self._reading.closing)
             out[n] = StudentReply(text[said_from(text) :].strip(), ids) if len(ids) else None
         return out
 
