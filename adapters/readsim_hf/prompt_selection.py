@@ -10,7 +10,6 @@ from readsim.errors import ConfigError
 from readsim.streams import generator
 from readsim_hf.config import RunConfig
 from readsim_hf.data_config import DataConfig
-from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.prompts.library import Library, Style
 from readsim_hf.prompts.nano.library import nano_library
 from readsim_hf.prompts.prompt import Prompt, Template
@@ -72,11 +71,6 @@ def _check_letters(template: Template, style: Style, tokenizer: Tokenizer) -> No
 def suffixes_of(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple[str, ...]:
     """How prompts may end in this run. ConfigError for a form that the style lacks."""
     forms = dict.fromkeys(("answer", "rationale", signal.form, config.probes.form))
-    if (signal.tasks == 1 or isinstance(signal, Elicitation)) and config.auxiliary_weight != 1:
-        raise ConfigError(
-            f"auxiliary_weight = {config.auxiliary_weight!r}: the signal {signal.name!r} has no auxiliary "
-            "task; accepted: 1, or a signal with two (step-by-step, plan-then-code)"
-        )
     if signal.form not in style.forms:
         raise ConfigError(
             f"signal {signal.name!r} has form = {signal.form!r}: prompts of style {style.name!r} do not ask "

@@ -203,15 +203,15 @@ class _Asking:
     def _ask(self, prompts: Sequence[Prompt]) -> list[StoredPrompt]:
         self._heard.clear()
         replies = self.feed.teacher.ask(prompts)
-        spent: dict[str, list[int]] = {}
+        spent: dict[tuple[str, str], list[int]] = {}
         for heard in self._heard:
-            tokens = spent.setdefault(heard.prompt, [0, 0])
+            tokens = spent.setdefault((heard.prompt, heard.key), [0, 0])
             tokens[0] += heard.prompt_tokens
             tokens[1] += heard.reply_tokens
         out = []
         for prompt, reply in zip(prompts, replies, strict=True):
             records = self.feed.records(prompt, reply)
-            asked, said = spent.get(prompt.text, (0, 0))
+            asked, said = spent.get((prompt.text, prompt.key), (0, 0))
             known = {f.name: getattr(prompt, f.name) for f in fields(Prompt)}
             bucket = self._bucket(prompt)
             out.append(

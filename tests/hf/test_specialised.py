@@ -260,7 +260,7 @@ def test_a_nano_run_of_step_by_step(weight: float, monkeypatch: pytest.MonkeyPat
         ({"probes": {"form": "plan"}}, "form = 'plan': prompts of style 'nano'"),
         (
             {"method": "cot-sft", "auxiliary_weight": 0.5},
-            "auxiliary_weight = 0.5: the signal 'cot'",
+            "auxiliary_weight = 0.5: signal 'cot'",
         ),
         (
             {"method": "step-by-step", "auxiliary_weight": 0.0},

@@ -43,18 +43,46 @@ def refused(*tables: dict[str, Any]) -> str:
         ("dpo", "decoding", {"student_temperature": 0.2}, "opd"),
         ("logit-kd", "decoding", {"student_temperature": 0.2}, "opd"),
         ("several-traces", "decoding", {"student_temperature": 0.2}, "gkd"),
+        ("logit-kd", "", {"auxiliary_weight": 0.3}, "step-by-step"),
+        ("critique", "", {"auxiliary_weight": 0.3}, "step-by-step"),
+        ("cot-sft", "student_server", {"every": 5}, ""),
+        ("opd", "student_server", {"every": 5}, ""),
+        *((name, "data", {"keep": "correct"}, "") for name in ("opd", "kdrl", "grpo", "own-right")),
     ],
 )
 def test_what_is_not_read_is_refused_with_who_reads_it(
     method: str, table: str, setting: dict[str, Any], reader: str
 ) -> None:
     (name, value), *_ = setting.items()
-    said = refused({"method": method, table: setting})
-    assert said.startswith(f"{table}.{name} = {value!r}: ")
+    given = {table: setting} if table else setting
+    said = refused({"method": method} | given)
+    assert said.startswith(f"{table}.{name} = {value!r}: ".lstrip("."))
     assert reader in said
     if reader:
         more = {"sampling": {"reward": "judge"}} if name == "rubric" else {}
-        assert refused({"method": reader, table: setting}, more) == ""
+        assert refused({"method": reader} | given, more) == ""
+
+
+def test_what_is_read_elsewhere_is_taken_there() -> None:
+    served = {"address": "http://127.0.0.1:1/v1", "folder": "weights", "every": 5}
+    assert refused({"method": "opd", "student_server": served}) == ""
+    for method in ("logit-kd", "gkd", "dpo", "several-traces"):  # the teacher answers
+        assert refused({"method": method, "data": {"keep": "correct"}}) == ""
+    given = {"keep": "correct", "sources": [{"path": "rows.jsonl"}]}  # replies may be in the rows
+    assert refused({"method": "opd", "data": given}) == ""
+
+
+def test_several_teachers_review_one_reply_of_each() -> None:
+    traces = {"method": "peer-review", "elicitation": {"traces": 9}}
+    several = {"pair": {"teacher": "a", "student": "b", "teachers": {"math": "c"}}}
+    said = refused(traces, several)
+    assert said.startswith(
+        "elicitation.traces = 9: signal 'peer-review' does not read it where several"
+    )
+    assert refused(traces) == ""
+    several["pair"]["teachers"] = {"math": "a"}  # one teacher, twice
+    assert refused(traces, several) == ""
+    assert refused({"method": "peer-review", "elicitation": {"score": 5.0}}, several) == ""
 
 
 def test_what_a_preset_says_is_not_given_by_anybody() -> None:

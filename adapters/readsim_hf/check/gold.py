@@ -12,8 +12,9 @@ from readsim_hf.components import Components
 from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.prompts.thinking import continuing
 from readsim_hf.teachers.base import AnyTeacher
-from readsim_hf.teachers.encoding import bare_ids, encode_prompt, end_of
+from readsim_hf.teachers.encoding import bare_ids, closing_mark, encode_prompt, end_of
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.router import Router
@@ -47,7 +48,8 @@ class _Gold:
     def _record(self, prompt: Prompt) -> TeacherRecord:
         teacher, tokenizer = self.teacher, self.teacher.tokenizer
         end = end_of(tokenizer, teacher.ends)
-        said = as_ids([*bare_ids(tokenizer, said_to(teacher, prompt)), end])
+        text = continuing(said_to(teacher, prompt), closing_mark(tokenizer), keep=True)
+        said = as_ids([*bare_ids(tokenizer, text), end])
         span = teacher.span(said, whole=bool(prompt.messages))
         return TeacherRecord(prompt.capability, sent_by(teacher, prompt), said, span, None)
 

@@ -177,6 +177,11 @@ class Elicitation(WholeReply, ABC):
         del teachers
         return 1
 
+    def reads_of(self, teachers: int) -> tuple[str, ...]:
+        """Of `reads`, what is read where so many teachers answer."""
+        del teachers
+        return self.reads
+
     @abstractmethod
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         """What the student is to learn of each prompt, in order."""

@@ -42,6 +42,10 @@ class PeerReview(Elicitation):
         """See `Elicitation`: those of a lone teacher; several say something else each."""
         return 1 if teachers > 1 else self.settings.traces
 
+    def reads_of(self, teachers: int) -> tuple[str, ...]:
+        """See `Elicitation`: several teachers reply once each."""
+        return ("score",) if teachers > 1 else self.reads
+
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         style, peers = voices.style, voices.peers
         many = len(peers) if len(peers) > 1 else self.settings.traces

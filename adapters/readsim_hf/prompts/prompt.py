@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -61,6 +61,7 @@ class Prompt:
     taught: tuple[int, ...] = ()
     tools: tuple[Any, ...] = ()
     row: int = -1
+    to_student: ClassVar[bool] = True
 
     @property
     def key(self) -> str:
@@ -69,6 +70,23 @@ class Prompt:
             return question_key(self.text)
         said = [self.messages, self.reply, self.calls, self.taught, self.tools]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class TeacherMessage(Prompt):
+    """Something that the teacher alone is asked: the student reads neither it nor the reply, so that neither
+    has to fit its context or its tokens.
+
+    about   the key of the prompt that it is about, for which what it takes is counted
+    """
+
+    about: str = ""
+    to_student: ClassVar[bool] = False
+
+    @property
+    def key(self) -> str:
+        """That of the prompt that it is about."""
+        return self.about
 
 
 class Template(Protocol):

@@ -86,6 +86,10 @@ class ReadsReplies:
         """A record's reply as text, without its end token."""
         return self.reading.text(completion)
 
+    def said(self, record: TeacherRecord) -> str:
+        """All that the reply of a record says, of a `TeacherMessage` too."""
+        return self.text(record.completion_ids) if record.text is None else record.text
+
     def span(self, completion: Ids, *, whole: bool = False) -> tuple[int, int]:
         """Which tokens of a record's reply the signal supervises; see `Reading.span`."""
         return self.reading.span(completion, whole=whole)
@@ -130,6 +134,7 @@ class AnyTeacher(Protocol):
 
     def encode(self, prompt: Prompt) -> NDArray[np.int32]: ...
     def text(self, completion: Ids) -> str: ...
+    def said(self, record: TeacherRecord) -> str: ...
     def span(self, completion: Ids, *, whole: bool = False) -> tuple[int, int]: ...
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]: ...
 

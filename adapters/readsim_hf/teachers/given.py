@@ -75,22 +75,38 @@ def _turn(
     """Half-open range of letters of the whole text that an assistant turn says, with its end mark."""
     earlier, message = prompt.messages[:turn], prompt.messages[turn]
     opened = chat_text(tokenizer, earlier, tools=prompt.tools) if earlier else ""
-    exact = before.startswith(opened)
-    if not exact:  # what opens a reply stands in front of the last one alone
-        opened = chat_text(tokenizer, earlier, ended=True, tools=prompt.tools)
-        if not before.startswith(opened):
-            raise _unclear(prompt, f"turn {turn}")
+    exact = bool(earlier) and before.startswith(opened)
+    first, last = (len(opened), len(before)) if exact else _place(prompt, turn, tokenizer, before)
     content = str(message["content"])
     words = (content, content.strip(), content[said_from(content) :].strip())
-    at, said = next(((at, w) for w in words if (at := before.find(w, len(opened))) >= 0), (-1, ""))
+    at, said = next(((at, w) for w in words if (at := before.find(w, first, last)) >= 0), (-1, ""))
     mark = _written(tokenizer, end)
     stop = before.find(mark, at + len(said))
     calls = bool(message.get("tool_calls"))
     if at < 0 or (calls and stop < 0):
         raise _unclear(prompt, f"turn {turn}")
     if stop >= 0 and (calls or not before[at + len(said) : stop].strip()):
-        return (len(opened) if exact else at), stop + len(mark)
-    return (len(opened) if exact else at), at + len(said)
+        return (first if exact else at), stop + len(mark)
+    return (first if exact else at), at + len(said)
+
+
+def _place(prompt: Prompt, turn: int, tokenizer: Tokenizer, before: str) -> tuple[int, int]:
+    """Half-open range of letters of `before` that change with what a turn says: behind its header, where the
+    prompt of a reply has more than that (thoughts opened and closed)."""
+    other = next(letter for letter in map(chr, range(0xE000, 0xF900)) if letter not in before)
+    messages = [dict(message) for message in prompt.messages]
+    messages[turn]["content"] = other
+    changed = chat_text(tokenizer, messages, tools=prompt.tools)
+    if other not in changed:
+        raise _unclear(prompt, f"turn {turn}")
+    first = _common_start(before, changed)
+    return first, len(before) - _common_start(before[first:][::-1], changed[first:][::-1])
+
+
+def _common_start(one: str, other: str) -> int:
+    """How many letters both begin with."""
+    both = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in both if a != b), min(len(one), len(other)))
 
 
 def _written(tokenizer: Tokenizer, end: int) -> str:

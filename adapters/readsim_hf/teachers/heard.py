@@ -30,6 +30,7 @@ class Heard:
     finish       why it ended: "stop", "length", or in a server's words
     prompt_tokens, reply_tokens   the teacher's own
     reason, right   see `Judgement`
+    key          of the prompt, see `Prompt`; "" of what an older readsim kept
     """
 
     teacher: str
@@ -45,6 +46,7 @@ class Heard:
     reply_tokens: int
     reason: Reason | None
     right: bool | None
+    key: str = ""
 
     @classmethod
     def of(
@@ -66,6 +68,7 @@ class Heard:
             supervised="" if judged.reason else supervised,
             reason=judged.reason,
             right=judged.right,
+            key=prompt.key,
             **said,
         )
 

@@ -44,8 +44,8 @@ class Reading:
     def span(self, completion: Ids, *, whole: bool = False) -> tuple[int, int]:
         """Which tokens of a reply the signal supervises: no thoughts, where it asks for the answer.
 
-        The mark that closes what the prompt opened belongs to it: the student has to say it too. With
-        `whole`, of a prompt that asks for no form, it is all of them.
+        The mark that closes what the prompt opened belongs to it: the student has to say it too; what never
+        closes it is thoughts alone. With `whole`, of a prompt that asks for no form, it is all of them.
         """
         ids = as_ids(completion).tolist()
         if whole:
@@ -54,7 +54,7 @@ class Reading:
         if self.keeps_thoughts or self.closing is None:
             return first, end
         at = self.decode(ids).rfind(self.closing)
-        return (first if at < 0 else min(first, token_of(ids, at, self.decode))), end
+        return (end if at < 0 else min(first, token_of(ids, at, self.decode))), end
 
     def trained(self, record: TeacherRecord) -> TeacherRecord:
         """The record without thoughts that are not supervised; what it supervises stays the same."""

@@ -54,6 +54,8 @@ class TeacherRecord:
                                  0, and how many these are
     constants                    numbers (L,) float32 of the supervised tokens by name, see
                                  `objectives.sampling`
+    text                         the reply to a `TeacherMessage` that no teacher's tokens are known of, whose
+                                 completion is empty; None where the completion says it
     """
 
     source: str
@@ -68,6 +70,7 @@ class TeacherRecord:
     spans: NDArray[np.float32] | None = None
     group: tuple[int, int] = (0, 1)
     constants: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    text: str | None = None
 
     @property
     def supervised(self) -> int:

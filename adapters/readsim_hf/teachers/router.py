@@ -31,7 +31,8 @@ class Router(ReadsReplies):
 
     default     asked where `others` (capability -> teacher) names nobody; all have one signal
     same        whose tokens are the student's: their records are passed on as they are
-    tokenizer, ends, vocab, context   the student's; a reply that is too long for it is dropped
+    tokenizer, ends, vocab, context   the student's; a reply that it is to read and that is too long for it is
+                dropped
     """
 
     def __init__(
@@ -168,6 +169,8 @@ class Router(ReadsReplies):
     def _read(
         self, teacher: AnyTeacher, prompt: Prompt, record: TeacherRecord
     ) -> TeacherRecord | None:
+        if not prompt.to_student:
+            return replace(record, text=teacher.said(record))
         # One vocabulary; the teachers' chat templates may differ.
         if id(teacher) in self._same and (record.soft is not None or self._opens_alike(teacher)):
             asked = encode_prompt(self.tokenizer, self.style, prompt, self.signal.form)

@@ -38,6 +38,18 @@ class Asked(NamedTuple):
     messages: tuple[Mapping[str, Any], ...] = ()
     tools: tuple[Any, ...] = ()
 
+    @property
+    def turns(self) -> tuple[Mapping[str, Any], ...]:
+        """What is sent."""
+        return self.messages or ({"role": "user", "content": self.text},)
+
+    @property
+    def alone(self) -> str | None:
+        """The one user turn that is all that is sent; None where there is more."""
+        (first, *more) = self.turns
+        single = first["role"] == "user" and not more and not self.tools
+        return str(first["content"]) if single else None
+
 
 class ServerTeacher(ReadsReplies):
     """Replies of a served model under one signal, in the student's tokens. See `Teacher`.
@@ -46,7 +58,8 @@ class ServerTeacher(ReadsReplies):
     tokenizer   the student's
     known       the teacher's tokenizer, where it is known: the server's prompt lengths are held to it
     ends, vocab     what ends a reply of the student; ids that the student has
-    context     tokens that the student reads at most
+    context     tokens that the student reads at most; a `TeacherMessage` is held to the server's instead,
+                where that says what it reads
     soft        needs a server with vLLM's completions and a known tokenizer that is the student's
     system_prompt, chat_template_kwargs   sent with each prompt, such as {"enable_thinking": False} as vLLM
                 and SGLang take it; where token ids are sent, they are in the template of `known`
@@ -168,14 +181,17 @@ class ServerTeacher(ReadsReplies):
         return Asked(text, self.encode(prompt), prompt.messages, prompt.tools)
 
     def encode(self, prompt: Prompt) -> NDArray[np.int32]:
-        """What the student reads before the reply. ConfigError if there is none or too much."""
-        tokenizer = self.tokenizer if self.soft is None or self.known is None else self.known
+        """What the student, or of a `TeacherMessage` the teacher, reads before the reply. ConfigError if
+        there is none or too much."""
+        theirs = self.soft is not None or not prompt.to_student
+        tokenizer = self.known if theirs and self.known is not None else self.tokenizer
+        context = self._context if prompt.to_student else self.server.context
         ids = as_ids(encode_prompt(tokenizer, self.style, prompt, self.signal.form))
         new = self.decoding.max_new_tokens
-        if not len(ids) or (self._context is not None and len(ids) + new > self._context):
+        if not len(ids) or (context is not None and len(ids) + new > context):
             raise ConfigError(
                 f"a prompt of {prompt.template!r} has {len(ids)} tokens: with max_new_tokens {new} it "
-                f"must have text and fit the context of {self._context}"
+                f"must have text and fit the context of {context}"
             )
         return ids
 
@@ -219,8 +235,11 @@ class ServerTeacher(ReadsReplies):
         if reply.ids is not None:
             said = whole_reply(self.text(reply.ids), self.reading.closing)
         judged = self._judge(prompt, said, reply.end)
-        whole = bool(prompt.messages)
-        record = None if judged.reason else self._in_tokens(asked, said, reply, whole)
+        record: TeacherRecord | None = None
+        if judged.reason is None and not prompt.to_student:
+            record = TeacherRecord("", asked, as_ids([]), (0, 0), None, text=said)
+        elif judged.reason is None:
+            record = self._in_tokens(asked, said, reply, bool(prompt.messages))
         if record is None and judged.reason is None:
             judged = Judgement("student", judged.right)
         self.counts.count(judged)
@@ -237,7 +256,7 @@ class ServerTeacher(ReadsReplies):
                     reply=said,
                     supervised=""
                     if record is None
-                    else self.text(record.completion_ids[first:end]),
+                    else record.text or self.text(record.completion_ids[first:end]),
                     finish=reply.finish,
                     prompt_tokens=reply.prompt_tokens,
                     reply_tokens=reply.generated_tokens,
@@ -282,8 +301,7 @@ class ServerTeacher(ReadsReplies):
             reply = known[key]
             self.counts.asked_prompt_tokens += reply.prompt_tokens
             self.counts.asked_generated_tokens += reply.generated_tokens
-            alone = len(one.messages) <= 1 and not one.tools
-            self._suspicions.look(one.text if alone else None, reply, self.ends)
+            self._suspicions.look(one.alone, reply, self.ends)
         return [known[key] for key in keys]
 
     def _fetch(self, new: Mapping[bytes, Asked], attempt: int) -> dict[bytes, Reply]:
@@ -322,9 +340,8 @@ class ServerTeacher(ReadsReplies):
         lost = 1  # for what nobody foresaw
         try:
             if self.soft is None:
-                turns = asked.messages or ({"role": "user", "content": asked.text},)
                 around = {**self._around, **({"tools": asked.tools} if asked.tools else {})}
-                reply, lost = self.server.chat(turns, self.decoding, seed, **around)
+                reply, lost = self.server.chat(asked.turns, self.decoding, seed, **around)
             else:
                 k, vocab = self.soft.k, self.vocab
                 reply, lost = self.server.complete(asked.ids, self.decoding, seed, k, vocab)

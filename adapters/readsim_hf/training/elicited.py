@@ -20,8 +20,8 @@ from readsim_hf.elicitation.base import (
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.prompts.checkers import correct
 from readsim_hf.prompts.library import Form, Style
-from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.prompts.thinking import continuing, said_from
+from readsim_hf.prompts.prompt import Prompt, TeacherMessage
+from readsim_hf.prompts.thinking import continuing, said_from, whole_reply
 from readsim_hf.teachers.encoding import bare_ids, encode, encode_prompt, end_of
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.inference import computing
@@ -95,7 +95,7 @@ class Elicited(Replies):
     def teach(self, prompts: Sequence[Prompt], draw: int = 0) -> list[str | None]:
         """See `Voices`."""
         records = self.teacher.ask(prompts, draw) if prompts else []
-        return [r if r is None else self.teacher.text(r.completion_ids) for r in records]
+        return [r if r is None else self.teacher.said(r) for r in records]
 
     def tell(self, requests: Sequence[Request], kind: str = "") -> list[str | None]:
         """See `Voices`; a request that is too long for the teacher has no reply."""
@@ -148,7 +148,7 @@ class Elicited(Replies):
         said = self._writer.write(some, drawing)
         self._rolled += sum(len(reply.ids) for reply in said)
         for n, (ids, _) in zip(rows, said, strict=True):
-            text = self._reading.text(ids)
+            text = whole_reply(self._reading.text(ids), self._reading.closing)
             out[n] = StudentReply(text[said_from(text) :].strip(), ids) if len(ids) else None
         return out
 
@@ -260,15 +260,16 @@ class Elicited(Replies):
         )
 
 
-def _turn(request: Request) -> Prompt:
-    """A request as a prompt that is sent as it stands. Its text is the prompt's, so that what it takes is
-    counted for that."""
+def _turn(request: Request) -> TeacherMessage:
+    """A request as a message that is sent as it stands. Text and key are the prompt's, so that what it takes
+    is counted for that."""
     about = request.prompt
-    return Prompt(
+    return TeacherMessage(
         about.capability,
         about.template,
         about.text,
         checker="final",
         messages=({"role": "user", "content": request.text},),
         row=about.row,
+        about=about.key,
     )

@@ -13,7 +13,7 @@ from readsim.errors import ConfigError
 from readsim_hf.generation.calibration import tie_of
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.prompts.thinking import continuing
+from readsim_hf.prompts.thinking import continuing, whole_reply
 from readsim_hf.teachers.alignment import Alignment
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding
@@ -252,14 +252,12 @@ class Replies:
         ids = [as_ids(encode_prompt(self._own, style, p, form)) for p in prompts]
         for prompt, one in zip(prompts, ids, strict=True):
             self._require_room(prompt, len(one))
-        ends = teacher.ends if shared else self._ends
         vocab = teacher.vocab if shared else vocabulary_size(bare(self._student()).config)
-        replies = self._writer.write(ids, Drawing(rollout, ends, vocab, attempt))
+        replies = self._writer.write(ids, Drawing(rollout, self._ends, vocab, attempt))
         self._rolled += sum(len(reply.ids) for reply in replies)
-        span = teacher.span if shared else self._reading.span
         out: list[TeacherRecord | None] = []
         for prompt, asked, (reply, logp) in zip(prompts, ids, replies, strict=True):
-            first, end = span(reply, whole=bool(prompt.messages))
+            first, end = self._reading.span(reply, whole=bool(prompt.messages))
             record = TeacherRecord(
                 prompt.capability, asked, reply, (first, end), None, row=prompt.row, own=True
             )
@@ -305,6 +303,5 @@ class Replies:
         return out
 
     def text(self, record: TeacherRecord) -> str:
-        """A reply that the student wrote, as text."""
-        read = self.teacher if self._tokenizer is None else self._reading
-        return read.text(record.completion_ids)
+        """A reply that the student wrote, as text, thoughts that it never closes in their mark."""
+        return whole_reply(self._reading.text(record.completion_ids), self._reading.closing)

@@ -76,6 +76,28 @@ def test_the_assistants_turns_and_their_ends_are_trained_on(name: str) -> None:
     assert both[0].tolist() == both[1].tolist()
 
 
+# The prompt of a reply has more than the header of an earlier turn, as with thinking off in Qwen 3.
+UNTHINKING = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n\n</think>\n\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("words", ["a", "art", "ant", "start", "hello", "<b>", "<", "assistant"])
+def test_an_earlier_turn_stands_behind_its_header_whatever_it_says(words: str) -> None:
+    """Its words may stand in the header, or begin as what the prompt of a reply has more."""
+    tokenizer = chat_tokenizer(replace(FAMILIES["qwen-3"], template=UNTHINKING), instruct=True)
+    turns = [dict(turn) for turn in TURNS[:-1]]
+    for first in (0, 2):  # also a conversation that the assistant opens
+        turns[2]["content"] = turns[4]["content"] = words
+        one = replace(prompt(), messages=tuple(turns[first:]), taught=(2 - first, 4 - first))
+        record = record_in(tokenizer, one)
+        ids = record.completion_ids[record.places]
+        assert tokenizer.decode(ids) == f"{words}<|im_end|>{words}<|im_end|>no<|im_end|>"
+        before = tokenizer.decode([*record.prompt_ids, *record.completion_ids[: record.places[0]]])
+        assert before.endswith("<|im_start|>assistant\n")
+
+
 def test_a_batch_supervises_these_tokens_alone() -> None:
     from readsim_hf.training.batch import Example, collate
 
