@@ -55,6 +55,7 @@ def replies(
     pair.tokenizer.chat_template = THINKS if thinks else None
     if extra:
         pair.student.generation_config.eos_token_id = [1, 7]
+    assert pair.teacher is not None
     teacher = Teacher(
         pair.teacher,
         pair.tokenizer,
@@ -121,8 +122,10 @@ def test_no_lesson_is_made_of_them(said: str, learned: int) -> None:
 
     one = replies(ids_of(said), "cot", thinks=True)
     one.teacher.signal = make_signal("own-right", replace(ElicitationConfig(), traces=1))
-    settings = {"columns": 99, "context": 512, "writer": Says(ids_of(said))}
-    elicited = Elicited(one.teacher, one._student, ends=(1,), **settings)
+    writer = Says(ids_of(said))
+    elicited: Any = Elicited(
+        one.teacher, one._student, ends=(1,), columns=99, context=512, writer=writer
+    )
     (records,) = elicited.ask([SUM])
     assert len(records or ()) == learned
     (reply,) = elicited.attempt([SUM])
