@@ -1,23 +1,22 @@
-"""What `readsim teach` counts for whom."""
+"""For which prompt of a store the teacher's tokens are counted."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from readsim_hf.prompts.prompt import Prompt
 from tests.support.hf import NEEDS
+from tests.support.made_teachers import CHAT, teacher
 
 pytestmark = pytest.mark.extra(*NEEDS, "pyarrow")
 
 
 def test_prompts_of_one_call_have_each_what_it_took_alone() -> None:
     """Also where only what stands around the user's text differs, and of messages about a prompt."""
-    from types import SimpleNamespace
-
     from readsim_hf.elicitation.base import Request
-    from readsim_hf.prompts.prompt import Prompt
     from readsim_hf.teach import _Asking
     from readsim_hf.training.elicited import _turn
-    from tests.support.made_teachers import CHAT, teacher
 
     def row(n: int, system: str) -> Prompt:
         turns = ({"role": "system", "content": system}, {"role": "user", "content": "hi"})

@@ -51,11 +51,10 @@ def replies(
     from readsim_hf.teachers.teacher import Teacher
     from readsim_hf.training.replies import Replies
 
-    pair = char_pair()
+    pair: Any = char_pair()
     pair.tokenizer.chat_template = THINKS if thinks else None
     if extra:
         pair.student.generation_config.eos_token_id = [1, 7]
-    assert pair.teacher is not None
     teacher = Teacher(
         pair.teacher,
         pair.tokenizer,
@@ -122,10 +121,8 @@ def test_no_lesson_is_made_of_them(said: str, learned: int) -> None:
 
     one = replies(ids_of(said), "cot", thinks=True)
     one.teacher.signal = make_signal("own-right", replace(ElicitationConfig(), traces=1))
-    writer = Says(ids_of(said))
-    elicited: Any = Elicited(
-        one.teacher, one._student, ends=(1,), columns=99, context=512, writer=writer
-    )
+    settings: dict[str, Any] = {"columns": 99, "context": 512, "writer": Says(ids_of(said))}
+    elicited: Any = Elicited(one.teacher, one._student, ends=(1,), **settings)
     (records,) = elicited.ask([SUM])
     assert len(records or ()) == learned
     (reply,) = elicited.attempt([SUM])
