@@ -187,6 +187,11 @@ class Elicitation(WholeReply, ABC):
         """What the student is to learn of each prompt, in order."""
 
 
+def asked_text(prompt: Prompt, style: Style, form: Form) -> str:
+    """What the student is asked, as a text for somebody who is told about it."""
+    return prompt.whole if prompt.messages else style.ask(prompt, form)
+
+
 def reference(prompt: Prompt, style: Style) -> str | None:
     """The gold solution as a reply with its reasoning before the answer, where there is one; None without
     a gold answer."""

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices, reference
+from readsim_hf.elicitation.base import (
+    Elicitation,
+    Lesson,
+    Lessons,
+    Request,
+    Voices,
+    asked_text,
+    reference,
+)
 from readsim_hf.elicitation.errors_varied import errors_of
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
@@ -38,7 +46,7 @@ class Corrected(Elicitation):
         style, tries = voices.style, voices.attempt(prompts)
         out, wrong = errors_of(prompts, tries, voices)
         said = {n: "" if (reply := tries[n]) is None else reply.text for n in wrong}
-        asked = {n: style.ask(prompts[n], self.form) for n in wrong}
+        asked = {n: asked_text(prompts[n], style, self.form) for n in wrong}
         requests = []
         for n in wrong:
             gold = reference(prompts[n], style)

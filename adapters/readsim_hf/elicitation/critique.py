@@ -38,7 +38,7 @@ class Critique(Elicitation):
             if reply is not None and reply.text
         }
         asked = {
-            n: CRITIQUE.format(question=prompts[n].text, attempt=text) for n, text in tries.items()
+            n: CRITIQUE.format(question=prompts[n].whole, attempt=text) for n, text in tries.items()
         }
         told = voices.tell([Request(prompts[n], text) for n, text in asked.items()])
         for (n, text), said in zip(asked.items(), told, strict=True):

@@ -53,7 +53,7 @@ class ErrorsVaried(Elicitation):
         wrong, some = [wrong[n] for n in there], [some[n] for n in there]
         right = [right[n] for n in there]
         asked = [
-            Request(p, VARY.format(question=p.text, right=reply))
+            Request(p, VARY.format(question=p.whole, right=reply))
             for p, reply in zip(some, right, strict=True)
         ]
         texts = voices.tell(asked, "expansion")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices
+from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices, asked_text
 from readsim_hf.elicitation.own_words import references
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
@@ -47,13 +47,15 @@ class Explained(Elicitation):
         ends = {
             n: f"{style.mark} {answers[n]}" if style.name != "nano" else answers[n] for n in rows
         }
-        alone = voices.fits([Lesson(style.ask(prompts[n], self.form), ends[n]) for n in rows])
+        alone = voices.fits(
+            [Lesson(asked_text(prompts[n], style, self.form), ends[n]) for n in rows]
+        )
         before = {n: fit.surprisal for n, fit in zip(rows, alone, strict=True)}
         helped = sorted(rows, key=lambda n: (-before[n], n))[
             : int(self.settings.explained * len(rows))
         ]
         asked = [
-            Request(prompts[n], EXPLAIN.format(question=prompts[n].text, answer=answers[n]))
+            Request(prompts[n], EXPLAIN.format(question=prompts[n].whole, answer=answers[n]))
             for n in helped
         ]
         told = {
@@ -62,7 +64,10 @@ class Explained(Elicitation):
             if e and not gives_away(e, answers[n], prompts[n].text)
         }
         after = voices.fits(
-            [Lesson(f"{style.ask(prompts[n], self.form)}\n{told[n]}", ends[n]) for n in told]
+            [
+                Lesson(f"{asked_text(prompts[n], style, self.form)}\n{told[n]}", ends[n])
+                for n in told
+            ]
         )
         useful = {n for n, fit in zip(told, after, strict=True) if fit.surprisal < before[n]}
         for n in rows:

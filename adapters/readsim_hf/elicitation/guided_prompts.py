@@ -67,11 +67,11 @@ class GuidedPrompts(Elicitation):
         for n in wrong:
             alike = prompts[n].capability
             first = [n, *(k for k in hardest if k != n and prompts[k].capability == alike)]
-            known = next((prompts[k].text for k in right if prompts[k].capability == alike), None)
+            known = next((prompts[k].whole for k in right if prompts[k].capability == alike), None)
             text = GUIDE.format(
                 report=right_by_template(prompts, wrong, right, alike),
                 wrong="\n\n".join(
-                    f"Task: {prompts[k].text}\nReply: {_text(tries[k])}"
+                    f"Task: {prompts[k].whole}\nReply: {_text(tries[k])}"
                     for k in first[: self.settings.shown]
                 ),
                 right="" if known is None else RIGHT.format(task=known),

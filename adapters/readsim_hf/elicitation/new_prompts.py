@@ -78,9 +78,9 @@ class NewPrompts(Elicitation):
 
     def _ask(self, prompts: Sequence[Prompt], n: int) -> str:
         if self.evolved:
-            return HARDER.format(how=WAYS[n % len(WAYS)], tasks=prompts[n].text)
-        same = [p.text for p in prompts if p.capability == prompts[n].capability]
-        at = same.index(prompts[n].text)
+            return HARDER.format(how=WAYS[n % len(WAYS)], tasks=prompts[n].whole)
+        same = [p.whole for p in prompts if p.capability == prompts[n].capability]
+        at = same.index(prompts[n].whole)
         seeds = (same[at:] + same[:at])[: self.settings.shown]
         return ANOTHER.format(tasks="\n\n".join(f"Task {k}: {s}" for k, s in enumerate(seeds, 1)))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices
+from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices, asked_text
 from readsim_hf.elicitation.several_traces import most_different, right_traces
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
@@ -56,7 +56,9 @@ class OwnRight(Elicitation):
                 out.append([Lesson(prompt, trace) for trace in kept])
         missed = [n for n in missed if prompts[n].answer is not None]
         hints = [
-            HINT.format(asked=voices.style.ask(prompts[n], self.form), answer=prompts[n].answer)
+            HINT.format(
+                asked=asked_text(prompts[n], voices.style, self.form), answer=prompts[n].answer
+            )
             for n in missed
         ]
         asked = [Request(prompts[n], hint) for n, hint in zip(missed, hints, strict=True)]

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices, reference
+from readsim_hf.elicitation.base import (
+    Elicitation,
+    Lesson,
+    Lessons,
+    Request,
+    Voices,
+    asked_text,
+    reference,
+)
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
 
@@ -36,7 +44,8 @@ class OwnWords(Elicitation):
         rows = [n for n, reply in enumerate(known) if reply is not None]
         asked = [
             Request(
-                prompts[n], REWRITE.format(asked=style.ask(prompts[n], self.form), reply=known[n])
+                prompts[n],
+                REWRITE.format(asked=asked_text(prompts[n], style, self.form), reply=known[n]),
             )
             for n in rows
         ]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices
+from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices, asked_text
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
 
@@ -51,7 +51,7 @@ class PeerReview(Elicitation):
         many = len(peers) if len(peers) > 1 else self.settings.traces
         authors = [(peers[k], 0) if len(peers) > 1 else (None, k) for k in range(many)]
         asked = [
-            Request(_to(prompt, author), style.ask(prompt, self.form), draw)
+            Request(_to(prompt, author), asked_text(prompt, style, self.form), draw)
             for author, draw in authors
             for prompt in prompts
         ]
@@ -72,7 +72,7 @@ class PeerReview(Elicitation):
             [
                 Request(
                     _to(prompts[n], judge),
-                    REVIEW.format(question=prompts[n].text, reply=replies[k, n]),
+                    REVIEW.format(question=prompts[n].whole, reply=replies[k, n]),
                 )
                 for k, n, judge in reviews
             ],

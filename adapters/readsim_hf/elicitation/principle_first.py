@@ -53,7 +53,7 @@ class PrincipleFirst(Elicitation):
         for n in wrong:
             tried = tries[n]
             assert tried is not None
-            text = FIND.format(question=prompts[n].text, attempt=tried.text, right=replies[n])
+            text = FIND.format(question=prompts[n].whole, attempt=tried.text, right=replies[n])
             asked.append(Request(prompts[n], text))
         for n, principle in zip(wrong, voices.tell(asked), strict=True):
             if principle is not None and principle.strip():

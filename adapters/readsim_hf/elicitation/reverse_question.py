@@ -51,7 +51,7 @@ class ReverseQuestion(Elicitation):
         answers = {n: style.final_answer(reply) for n, reply in forward.items()}
         rows = list(forward)
         asked = [
-            Request(prompts[n], TURN.format(question=prompts[n].text, answer=answers[n]))
+            Request(prompts[n], TURN.format(question=prompts[n].whole, answer=answers[n]))
             for n in rows
         ]
         turned = dict(zip(rows, voices.tell(asked), strict=True))
@@ -69,7 +69,7 @@ class ReverseQuestion(Elicitation):
             Request(
                 prompts[n],
                 AGREE.format(
-                    question=prompts[n].text,
+                    question=prompts[n].whole,
                     answer=answers[n],
                     reverse=reverse[n],
                     found=style.final_answer(solved[n] or ""),
@@ -86,7 +86,7 @@ class ReverseQuestion(Elicitation):
             else:
                 out[n] = [
                     Lesson(prompts[n], forward[n]),
-                    Lesson(ASK.format(question=prompts[n].text), reverse[n]),
+                    Lesson(ASK.format(question=prompts[n].whole), reverse[n]),
                     Lesson(reverse[n] + style.suffix(self.form), solved[n] or ""),
                 ]
         return out

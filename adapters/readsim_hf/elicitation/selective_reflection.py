@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, ReadAs, Request, Voices
+from readsim_hf.elicitation.base import (
+    Elicitation,
+    Lesson,
+    Lessons,
+    ReadAs,
+    Request,
+    Voices,
+    asked_text,
+)
 from readsim_hf.elicitation.new_prompts import write_and_solve
 from readsim_hf.elicitation.own_words import references
 from readsim_hf.prompts.library import Form
@@ -58,7 +66,7 @@ class SelectiveReflection(Elicitation):
         some = [prompts[n] for n in rows]
         pairs = [Lesson(p, known[n] or "") for n, p in zip(rows, some, strict=True)]
         asked = [
-            Request(p, REVISE.format(question=p.text, reply=old.said))
+            Request(p, REVISE.format(question=p.whole, reply=old.said))
             for p, old in zip(some, pairs, strict=True)
         ]
         made = write_and_solve(some, voices.tell(asked, "expansion"), self.form, 1.0, voices)
@@ -69,7 +77,7 @@ class SelectiveReflection(Elicitation):
         }
         before = _difficulties([pairs[k] for k in revised], voices)
         after = _difficulties(list(revised.values()), voices)
-        texts = [p.text for p in some]
+        texts = [p.whole for p in some]
         for k, old, new in zip(revised, before, after, strict=True):
             if new > old:
                 pairs[k], texts[k] = revised[k], made[k].text
@@ -85,7 +93,8 @@ class SelectiveReflection(Elicitation):
         """Put the teacher's revision of a reply where the student sees the prompt's text in it better."""
         style = voices.style
         asked = [
-            x.asked if isinstance(x.asked, str) else style.ask(x.asked, self.form) for x in pairs
+            x.asked if isinstance(x.asked, str) else asked_text(x.asked, style, self.form)
+            for x in pairs
         ]
         requests = [
             Request(p, BETTER.format(asked=text, reply=old.said))

@@ -71,6 +71,17 @@ class Prompt:
         said = [self.messages, self.reply, self.calls, self.taught, self.tools]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def whole(self) -> str:
+        """What is asked, to somebody who is told about it: the text, and of a conversation with more than one
+        turn each turn and whose it is."""
+        if len(self.messages) < 2:
+            return self.text
+        turns = (
+            (str(turn["role"]).capitalize(), turn.get("content") or "") for turn in self.messages
+        )
+        return "\n\n".join(f"{who}: {said}" for who, said in turns)
+
 
 @dataclass(frozen=True)
 class TeacherMessage(Prompt):

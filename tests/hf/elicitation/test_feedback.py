@@ -289,3 +289,34 @@ def test_an_explanation_that_names_the_answer_is_none() -> None:
         assert not gives_away(text, "42", asked)
     assert not gives_away("Look at a leg.", "A", "Which one?")
     assert not gives_away("17 is the smaller one.", "17", asked)
+
+
+ASKING = (
+    "corrected",
+    "critique",
+    "errors-varied",
+    "evolved-prompts",
+    "explained",
+    "guided-prompts",
+)
+OTHERS = ("new-prompts", "own-right", "own-words", "peer-review", "principle-first")
+
+
+@pytest.mark.parametrize("name", [*ASKING, *OTHERS, "reverse-question", "selective-reflection"])
+def test_whoever_is_told_about_a_conversation_is_told_all_of_it(name: str) -> None:
+    """The system's message and what was said before, in every request that shows the task."""
+    turns = (
+        {"role": "system", "content": "Count in dozens."},
+        {"role": "user", "content": "Are you there?"},
+        {"role": "assistant", "content": "I am."},
+        {"role": "user", "content": TWO.text},
+    )
+    text = f"Are you there?\n{TWO.text}"
+    row = Prompt("math", "x", text, "42", checker=TWO.checker, messages=turns, row=0)
+    said = {"told": lambda text, draw: RIGHT, "wrote": lambda text, draw: WRONG}
+    voices = MadeVoices(lambda text, draw: RIGHT, lambda text, draw: WRONG, **said)
+    found(voices, name, [row], explained=1.0)
+    shown = [text for who, text in voices.asked if who != "teach" and TWO.text in text]
+    assert shown
+    for each in shown:
+        assert "System: Count in dozens.\n\nUser: Are you there?\n\nAssistant: I am." in each
