@@ -62,6 +62,7 @@ class StoredTeacher(ReadsReplies):
         return {
             "teacher_prompt": counts.asked_prompt_tokens,
             "teacher_generated": counts.asked_generated_tokens,
+            "teacher_scored": 0,
             "student_rollout": 0,
         }
 
