@@ -296,7 +296,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     scores = None if heard is None else not (pair.others or across)
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
-        check_alone(library, datasets, heard is not None)
+        check_alone(library, datasets, signal, heard is not None)
     suffixes = suffixes_of(config, library.style, signal)
     readers = (*(teacher.tokenizer for teacher in pair.teacher_sources), pair.tokenizer)
     able = partial(

@@ -103,8 +103,12 @@ def is_alone(config: RunConfig) -> bool:
     )
 
 
-def check_alone(library: Library, sources: Sequence[Source], soft: bool) -> None:
+def check_alone(
+    library: Library, sources: Sequence[Source], signal: TeacherSignal, soft: bool
+) -> None:
     """ConfigError where somebody would have to be asked: `soft` says that distributions are wanted."""
+    if isinstance(signal, Elicitation) and not signal.asks:
+        return
     asks = [*library.templates, *(source.name for source in sources if source.asks)]
     if not asks and not soft:
         return

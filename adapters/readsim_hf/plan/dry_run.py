@@ -181,7 +181,7 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     check_needs(config, datasets)
     sampled_of(config, objective, whole, datasets)  # gold answers, or a judge
     if nobody:
-        check_alone(whole, datasets, given is not None)
+        check_alone(whole, datasets, signal, given is not None)
     named = (*whole.capabilities, *(source.name for source in datasets))
     for name in pair.teachers:
         if name not in named:

@@ -133,3 +133,21 @@ def test_what_a_modifier_cannot_do_is_said_before_a_run(
     code, said, _ = call(capsys, "distill", "--config", "run.toml", "--out", "o", "--check")
     assert code == 0
     assert "[red]given[/red]#0 (answer)" in said
+
+
+@pytest.mark.usefixtures("right_by_chance")
+def test_it_may_learn_from_its_own_right_replies(student: str) -> None:
+    """Nobody else is asked by own-right, of rows with gold answers."""
+    from readsim_hf import make_backend
+
+    rows = [{"prompt": f"What is {n}?", "answer": str(n)} for n in range(12)]
+    Path("gold.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = {"sources": [{"path": "gold.jsonl", "name": "gold"}]}
+    decoding = {"max_new_tokens": 8}
+    own = {"method": "own-right", "data": data, "decoding": decoding}
+    backend = make_backend(**(settings(student) | own))
+    backend.reset(0)
+    used = backend.run_interval(0, np.ones(1), 30).token_usage
+    assert used["student"] == 30
+    assert used["student_rollout"] > 0
+    assert not any(used[kind] for kind in ("teacher_prompt", "teacher_generated", "teacher_scored"))
