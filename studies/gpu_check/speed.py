@@ -49,12 +49,7 @@ def throughput(device: torch.device, precision: Precision, rounds: int = 7) -> l
     size = size_for(device)
     windows = [records(size, "topk", seed) for seed in range(WINDOWS)]
     student, ready = student_of(size, precision, device), [examples(w) for w in windows]
-    bare = BareLoop(size, windows)
-    moved(bare.model, device)
-    bare.windows = [
-        (ids.to(device), None if kept is None else kept.to(device), logp.to(device))
-        for ids, kept, logp in bare.windows
-    ]
+    bare = BareLoop(size, windows, device=device)
 
     def theirs() -> None:
         half = precision == "bf16"

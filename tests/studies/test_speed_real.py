@@ -19,15 +19,17 @@ def small(**changes: Any) -> Any:
     return replace(NANO, teacher_layers=1, **plain | changes)
 
 
-@pytest.mark.parametrize("kind", ["full", "topk"])
-def test_the_bare_loop_makes_the_same_steps(kind: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "objective"), [("full", "fkl"), ("topk", "fkl"), ("topk", "mopd")]
+)
+def test_the_bare_loop_makes_the_same_steps(kind: Any, objective: str) -> None:
     from studies.speed_real import bare_loop
 
-    ours, bare = bare_loop.sides(small(), kind, 3)
+    ours, bare = bare_loop.sides(small(), kind, 3, objective)
     losses = np.array([(ours(n), bare(n)) for n in (0, 1, 2, 0)])
     assert np.allclose(losses[:, 0], losses[:, 1], rtol=1e-5)
     assert losses[3, 0] < losses[0, 0]
-    assert bare_loop.measure(small(), kind, 1, 2).ratio > 0
+    assert bare_loop.measure(small(), kind, 1, 2, objective).ratio > 0
 
 
 def test_replies_of_any_length_are_the_same_work_for_both() -> None:
