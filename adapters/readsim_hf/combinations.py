@@ -7,7 +7,9 @@ from typing import Any
 
 from readsim.errors import ReadsimError
 from readsim.tree_file import write_atomic
+from readsim_hf.beside import BESIDE, refusal
 from readsim_hf.config import RunConfig, SoftConfig
+from readsim_hf.methods.table import METHODS
 from readsim_hf.objectives.table import SIGNALS, TABLE
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.record import SoftKind
@@ -29,6 +31,15 @@ those below it) have one share of the student's text, which the objective sets.
 
 | objective | signals | teacher's text | half of each | student's text |
 |---|---|---|---|---|
+"""
+_BESIDE = """
+## Methods
+
+Whether a method goes with what stands beside it; what is said where it does not names what would work.
+LoRA and micro-batches go with all. `--objective` and `--signal` of your own are judged alike.
+
+| method | {columns} |
+|---|{lines}|
 """
 _REFUSED = """
 ## What is refused
@@ -89,8 +100,16 @@ def answer(table: Mapping[str, Any]) -> str:
 def combinations_page() -> str:
     """The page in Markdown."""
     rows = [_row(name) for name in TABLE]
+    beside = [_beside(name) for name, method in METHODS.items() if not method.command]
     said = [f"| `{_shown(table)}` | {answer(table).replace('|', '&#124;')} |" for table in REFUSED]
-    return _HEAD + "\n".join(rows) + "\n" + _REFUSED + "\n".join(said) + "\n"
+    head = _BESIDE.format(columns=" | ".join(BESIDE), lines="|".join("---" for _ in BESIDE))
+    parts = (_HEAD, *rows), (head, *beside), (_REFUSED, *said)
+    return "".join(start + "\n".join(lines) + "\n" for start, *lines in parts)
+
+
+def _beside(method: str) -> str:
+    cells = ["no" if refusal(method, column) else "yes" for column in BESIDE]
+    return f"| `{method}` | {' | '.join(cells)} |"
 
 
 def _row(objective: str) -> str:

@@ -38,15 +38,7 @@ def join(config: RunConfig) -> ProcessGroup | None:
     """
     if world_size() == 1:
         return None
-    if (given := config.pair.student_precision) in QUANTISED:
-        raise ConfigError(
-            f"pair.student_precision = {given!r}: several processes do not train it; accepted: 'fp32', 'bf16'"
-        )
-    if config.sampling.weights == "gradient-share":
-        raise ConfigError(
-            "sampling.weights = 'gradient-share': several processes do not look at the sources' gradients; "
-            "accepted: 'label', 'dn'"
-        )
+    check_shared(config)
     for name, (accepted, instead) in _NOT_DONE.items():
         value = os.environ.get(name, accepted)
         if value.lower() != accepted:
@@ -57,13 +49,26 @@ def join(config: RunConfig) -> ProcessGroup | None:
             f"accelerate's mixed_precision = {mixed!r} and training.precision = {precision!r}; "
             "accepted: 'no' for accelerate, or the same for both"
         )
+    is_sharded()
+    return ProcessGroup(config.pair.device, timedelta(minutes=config.timeout), config.threads)
+
+
+def check_shared(config: RunConfig) -> None:
+    """ConfigError for a run that several processes cannot share."""
+    if (given := config.pair.student_precision) in QUANTISED:
+        raise ConfigError(
+            f"pair.student_precision = {given!r}: several processes do not train it; accepted: 'fp32', 'bf16'"
+        )
+    if config.sampling.weights == "gradient-share":
+        raise ConfigError(
+            "sampling.weights = 'gradient-share': several processes do not look at the sources' gradients; "
+            "accepted: 'label', 'dn'"
+        )
     if hidden_term(supervision(config)[1]) is not None:
         raise ConfigError(
             f"objective = {config.objective or config.method!r}: several processes do not read a teacher's "
             "hidden states; start one, or use an objective without 'hidden'"
         )
-    is_sharded()
-    return ProcessGroup(config.pair.device, timedelta(minutes=config.timeout), config.threads)
 
 
 def led(parts: Components, processes: ProcessGroup) -> Components:

@@ -92,7 +92,7 @@ def teach(
     """
     console = Terminal()
     config = resolve_config(file, options, allow_code=allow_code)
-    _check_config(config, precision)
+    check_teachable(config, precision)
     served = any(map(is_server, (config.pair.teacher or "", *config.pair.teachers.values())))
     if served and not config.data.cache:
         config = replace(config, data=replace(config.data, cache=str(out / REPLIES)))
@@ -347,7 +347,7 @@ def show_store(console: Console, manifest: Manifest) -> None:
     console.print(f"content {manifest.content}", highlight=False)
 
 
-def _check_config(config: RunConfig, precision: Precision) -> None:
+def check_teachable(config: RunConfig, precision: Precision) -> None:
     """ConfigError for settings that no store can be made with."""
     signal, objective, soft = supervision(config)
     if sampling_of(objective) is not None:

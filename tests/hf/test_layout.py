@@ -25,7 +25,7 @@ LAYERS = (
     ("config", "costs"),
     ("prompt_selection", "unread"),
     ("supervision",),
-    ("combinations", "sampled", "source_selection"),
+    ("sampled", "source_selection"),
     ("benchmark_factory", "manifest", "needs", "teacher_factory", "text_lengths"),
     ("components", "first_look"),
     ("backend", "interventions", "made_backend", "merging", "model_card", "tracking"),
@@ -34,6 +34,8 @@ LAYERS = (
     ("distill", "trainers"),
     ("plan",),
     ("exchange", "teach"),
+    ("beside",),
+    ("combinations",),
     ("cli",),
 )
 

@@ -124,7 +124,8 @@ def test_the_page_of_combinations_is_what_the_code_says() -> None:
     assert page == combinations_page(), "write it anew: readsim models methods --write docs"
     for table in REFUSED:
         assert answer(table), table  # each is refused, with something to do instead
-    assert all(page.count(f"\n| `{name}` |") == 1 for name in TABLE)
+    first, _ = page.split("## Methods")
+    assert all(first.count(f"\n| `{name}` |") == 1 for name in TABLE)
 
 
 @pytest.mark.extra(*NEEDS)
@@ -178,3 +179,25 @@ def test_a_share_that_is_named_goes_before_the_methods() -> None:
     assert RunConfig.of({"on_policy": 0.25}, {"method": "GKD"}).on_policy == 0.5
     assert RunConfig.of({"method": "GKD"}, {"on_policy": 0.1}).on_policy == 0.1
     assert RunConfig.of({"on_policy": 0.25}, {"method": "logit-kd"}).on_policy == 0.25
+
+
+def test_what_a_method_may_stand_beside() -> None:
+    """Whatever is refused is said in a line, and the table says of some what their papers need."""
+    from readsim_hf.beside import BESIDE, refusal
+
+    said = {
+        (name, column): refusal(name, column)
+        for name in ("cot-sft", "logit-kd", "open-mopd", "pkd", "gold", "corrected")
+        for column in BESIDE
+    }
+    refused = {case for case, text in said.items() if text}
+    assert all("\n" not in text for text in said.values())
+    tokens, store = "a teacher with other tokens", "a store of the teacher's replies"
+    several, processes = "a teacher for each capability", "several processes"
+    assert refused == {
+        ("logit-kd", tokens),
+        *(("open-mopd", c) for c in ("LoRA with dropout", processes, tokens, store)),
+        *(("pkd", c) for c in ("packing", processes, several, tokens, store)),
+        *(("gold", c) for c in (several, store)),
+        ("corrected", store),
+    }

@@ -117,19 +117,6 @@ def test_replies_of_one_token_train_and_resume(name: str, weights: str, tmp_path
         assert np.array_equal(a.detach().numpy(), b.detach().numpy())
 
 
-def test_a_source_of_one_token_has_a_dispersion_weight_at_the_limit() -> None:
-    """Beside the formula by hand; where no source varies, what weighs is within the limits too."""
-    from readsim_hf.training.source_weights import dispersion_weights
-    from tests.hf.training.test_source_weights import examples
-
-    found = dispersion_weights(examples({"a": [3.0, -5.0, 2.0, 0.0], "b": [0.5]}))
-    pooled = np.std([3.0, -5.0, 2.0, 0.0, 0.5])
-    assert found["a"] == pytest.approx(pooled / np.std([3.0, -5.0, 2.0, 0.0]), rel=1e-5)
-    assert found.get("b", 4.0) == 4.0
-    alone = dispersion_weights(examples({"a": [0.5], "b": [0.5]}))
-    assert all(math.isfinite(w) and 0.25 <= w <= 4 for w in alone.values())
-
-
 @pytest.mark.parametrize("method", ["mopd", "dn-mopd", "open-mopd", "kdrl"])
 @pytest.mark.parametrize("capability", ["general", "math"])
 def test_one_of_two_teachers_with_other_tokens_is_refused(method: str, capability: str) -> None:
