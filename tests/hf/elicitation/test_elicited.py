@@ -204,11 +204,11 @@ def test_a_store_keeps_every_lesson_of_a_teacher_that_is_asked_alone(
 
     from readsim_hf.config import RunConfig, preset_table
     from readsim_hf.store.reading import TeachStore
-    from readsim_hf.teach import Amount, _check_config, teach_parts
+    from readsim_hf.teach import Amount, check_teachable, teach_parts
     from readsim_hf.training.elicited import Elicited
 
     with pytest.raises(ConfigError, match="the student's own attempts belong to a single run"):
-        _check_config(RunConfig.of({"method": "TPD"}), "exact")
+        check_teachable(RunConfig.of({"method": "TPD"}), "exact")
     monkeypatch.setattr(Elicited, "right", lambda self, prompt, reply: True)
     more = {
         "method": "DED",
@@ -216,7 +216,7 @@ def test_a_store_keeps_every_lesson_of_a_teacher_that_is_asked_alone(
         "decoding": {"max_new_tokens": 8},
     }
     config = RunConfig.of(preset_table("nano"), more)
-    _check_config(config, "exact")
+    check_teachable(config, "exact")
     parts = small(**more).components
     teach_parts(config, parts, tmp_path / "store", Amount(prompts=3), "exact", Console(quiet=True))
     store = TeachStore(tmp_path / "store")

@@ -313,8 +313,8 @@ def test_whoever_is_told_about_a_conversation_is_told_all_of_it(name: str) -> No
     )
     text = f"Are you there?\n{TWO.text}"
     row = Prompt("math", "x", text, "42", checker=TWO.checker, messages=turns, row=0)
-    said = {"told": lambda text, draw: RIGHT, "wrote": lambda text, draw: WRONG}
-    voices = MadeVoices(lambda text, draw: RIGHT, lambda text, draw: WRONG, **said)
+    right, wrong = by_text({}, RIGHT), by_text({}, WRONG)
+    voices = MadeVoices(right, wrong, told=right, wrote=wrong)
     found(voices, name, [row], explained=1.0)
     shown = [text for who, text in voices.asked if who != "teach" and TWO.text in text]
     assert shown
