@@ -37,9 +37,9 @@ def manifest_of(
     table = config.table()
     student = pair.student
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
-    if isinstance(teacher.signal, Elicitation):
-        shared.append("elicitation")
-    elif teacher.signal.tasks > 1:
+    signal = teacher.signal
+    elicits = signal.reads if isinstance(signal, Elicitation) else ()
+    if signal.tasks > 1 and not isinstance(signal, Elicitation):
         shared.append("auxiliary_weight")
     left = (
         "cache",
@@ -80,6 +80,7 @@ def manifest_of(
         "student": fingerprint(student, pair.tokenizer),
         "prompts": prompt_facts(student, pair.tokenizer) | pair.prompts.table(),
         **{key: table[key] for key in shared},
+        **({"elicitation": {k: table["elicitation"][k] for k in elicits}} if elicits else {}),
         **({"student_server": every} if config.student_server.address else {}),
         "decoding": {k: v for k, v in table["decoding"].items() if k in decoding},
         "training": {k: v for k, v in table["training"].items() if k not in UNSEEN},

@@ -167,9 +167,12 @@ def advise(
     with interruptible(f"{shares} and {path} are whole; the same command continues"):
         found = follow(advice, once=once, end=end, say=say)
     left = "the run is over" if found.over else f"{shares} has the present mixture"
+    if not shares.exists():
+        left = f"nothing is advised before {log} has the first measurement"
     said = f"{found.done} of at most {found.steps} intervals are measured; {left}"
     console.print(said, highlight=False)
-    console.print(f"log: {path}", highlight=False)
+    if path.exists():
+        console.print(f"log: {path}", highlight=False)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

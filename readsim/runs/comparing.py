@@ -12,7 +12,10 @@ SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden",
 
 # What a real run's manifest says of its method of distillation: runs that differ in it are compared.
 METHOD = ("method", "signal", "objective")
-METHOD_SETTINGS = ("objective_settings", "auxiliary_weight", "on_policy", "sampling", "soft")
+METHOD_SETTINGS = (
+    *("objective_settings", "auxiliary_weight", "on_policy", "sampling", "soft", "elicitation"),
+    "decoding.student_temperature",  # dots: in a table
+)
 APART = (*METHOD, *METHOD_SETTINGS, "versions")
 
 
@@ -63,8 +66,23 @@ def fair(header: RunHeader, *, one_task: bool) -> dict[str, Any]:
         sharing = None if header.paid is None else header.paid["tasks"]
         return _given({"sharing": sharing} | {key: _plain(header, key) for key in keys})
     shared = {key: _plain(header, key) for key in keys if key != "world_digest"}
-    manifest = {key: value for key, value in header.manifest.items() if key not in APART}
-    return _given({**shared, **manifest})
+    return _given({**shared, **_without(header.manifest, APART)})
+
+
+def _without(table: Mapping[str, Any], names: Sequence[str], at: str = "") -> dict[str, Any]:
+    """The table without what is named, with dots where it is in a table of it."""
+    return {
+        key: _without(value, names, f"{at}{key}.") if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if f"{at}{key}" not in names
+    }
+
+
+def _in(table: Mapping[str, Any], name: str) -> Any:
+    """What a name with dots stands for; None where there is none."""
+    first, _, rest = name.partition(".")
+    found = table.get(first)
+    return _in(found, rest) if rest and isinstance(found, Mapping) else found
 
 
 def _plain(header: RunHeader, key: str) -> Any:
@@ -112,9 +130,9 @@ def display_name(header: RunHeader, usual: Mapping[str, Any] | None = None) -> s
         if any(own.get(name) != usual.get(name) for name in METHOD):
             parts.append(method_of(header))
         for name in METHOD_SETTINGS:
-            if (value := own.get(name)) != usual.get(name):
+            if (value := _in(own, name)) != _in(usual, name):
                 shown = value if isinstance(value, int | float) else json.dumps(value)
-                parts.append(f"{name} {shown}")
+                parts.append(f"{name.rpartition('.')[2]} {shown}")
         if header.identified is not None:
             parts.append("identified")
     return ", ".join(parts)

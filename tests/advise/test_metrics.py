@@ -9,6 +9,7 @@ import pytest
 from readsim.advise import advise
 from readsim.errors import ReadsimError
 from readsim.runs.read_logs import read_log
+from tests.cli.test_app import call
 from tests.support.watched import advice, losses, put
 
 
@@ -103,3 +104,26 @@ def test_a_mistake_is_one_line(
     for fragment in fragments:
         assert fragment in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_named_that_was_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that has not measured yet has no log; one whose metrics are misspelt no other mixture."""
+    sources = ("--sources", "math,code", "--budget", "2000", "--allocator", "aioli")
+
+    def said(log: str, shares: str) -> str:
+        files = ("--log", str(tmp_path / log), "--shares", str(tmp_path / shares))
+        code, out, _ = call(
+            capsys, "advise", *sources, *files, "--out", str(tmp_path / "out"), "--once"
+        )
+        assert code == 0
+        return " ".join(out.split())
+
+    first = said("metrics.jsonl", "shares.json")
+    assert "has the present mixture" in first
+    assert "log:" not in first
+    put(tmp_path, [{"tokens": 0, "losses": {"math": 2.0, "code": 1.0}}])
+    assert "log:" in said("metrics.jsonl", "shares.json")
+    assert "nothing is advised before" in said("misspelt.jsonl", "other.json")
+    assert not (tmp_path / "other.json").exists()

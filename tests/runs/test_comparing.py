@@ -60,6 +60,11 @@ def test_the_method_of_a_real_run_may_differ_and_its_recipe_may_not() -> None:
     assert names(one, real(training={"learning_rate": 0.2})) == ["training.learning_rate"]
     assert names(one, real(training=None)) == ["training"]
     assert names(one, real(decoding=None)) == []  # null is as good as absent
+    own, other = {"max_new_tokens": 8, "student_temperature": 1.0}, {"max_new_tokens": 8}
+    assert names(real(decoding=other), real(decoding=own, elicitation={"traces": 4})) == []
+    assert names(real(decoding=own), real(decoding={**own, "max_new_tokens": 9})) == [
+        "decoding.max_new_tokens"
+    ]
     assert names(one, replace(one, task="code", budget=70)) == ["task", "budget"]
     assert names(one, replace(one, task="code", budget=70), one_task=False) == []
     assert names(one, replace(one, world_digest="0")) == []  # it covers the method
@@ -78,6 +83,10 @@ def test_names_say_what_is_not_usual() -> None:
     assert (
         display_name(real(on_policy=0.5, soft={"k": 1}), usual)
         == 'read, on_policy 0.5, soft {"k": 1}'
+    )
+    assert (
+        display_name(real(decoding={"student_temperature": 0.7}), usual)
+        == "read, student_temperature 0.7"
     )
     found = replace(real(method="cot-kd"), identified={})
     assert display_name(found, usual) == "read, cot-kd, identified"

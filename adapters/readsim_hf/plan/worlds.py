@@ -93,5 +93,6 @@ def _doubts(made: DryRun, world: World, world_sd: float) -> list[str]:
         if other:
             lines.append(
                 f"its runs had the pair's usual settings, this run has others: {', '.join(other)}"
+                + ("; it says nothing about another method" if "method" in other else "")
             )
     return lines
