@@ -10,6 +10,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, WorldError
+from readsim.token_counts import parse_tokens
 from readsim.worlds import links
 from readsim.worlds.artifact import Artifact
 from readsim.worlds.data import WorldData
@@ -236,15 +237,17 @@ class World(WorldData):
             return self.start.copy()
         return self.model.profile(state)
 
-    def static_profile(self, allocation: Array, budget: float, steps: int = STEPS) -> Array:
+    def static_profile(self, allocation: Array, budget: float | str, steps: int = STEPS) -> Array:
         """The noise-free profile (..., K) after `budget` tokens at one constant allocation (..., S)."""
+        budget = parse_tokens(budget) if isinstance(budget, str) else budget
         shares = np.asarray(allocation, dtype=np.float64)
         if self.cumulative:
             return self.profile_after([shares * budget], budget)
         return self.profile_after([shares * (budget / steps)] * steps, budget)
 
-    def transfer_matrix(self, budget: float, steps: int = STEPS) -> Array:
+    def transfer_matrix(self, budget: float | str, steps: int = STEPS) -> Array:
         """M (S, K): change of capability j after `budget` tokens on source i alone (Definition 2.2)."""
+        budget = parse_tokens(budget) if isinstance(budget, str) else budget
         if not (np.isfinite(budget) and budget >= 0):
             raise ConfigError(f"budget = {budget!r}: expected a number of tokens >= 0")
         return self.static_profile(np.eye(len(self.sources)), budget, steps) - self.start

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.worlds import World, random_world
+from readsim.worlds import World, load_world, random_world
 from tests.support import plain
 from tests.support.plain import close
 from tests.support.strategies import BOUNDED_LINKS, BUDGET, few, grids, schedules, shares, worlds
@@ -245,3 +245,14 @@ def test_a_static_profile_is_a_constant_schedule(world: World, data: st.DataObje
     steps = data.draw(st.integers(1, 9))
     expected = world.profile_after([share * BUDGET / steps] * steps)
     assert close(world.static_profile(share, BUDGET, steps), expected)
+
+
+def test_budgets_may_be_written_as_people_do() -> None:
+    world = load_world("gateway")
+    matrix = world.transfer_matrix("20M")
+    np.testing.assert_array_equal(matrix, world.transfer_matrix(20_000_000))
+    even = np.full(len(world.sources), 1 / len(world.sources))
+    said, counted = (world.static_profile(even, b) for b in ("1.5e7", 15_000_000))
+    np.testing.assert_array_equal(said, counted)
+    with pytest.raises(ConfigError, match="budget = '20X'"):
+        world.transfer_matrix("20X")
