@@ -50,6 +50,7 @@ class Method:
     sampling    settings of the table [sampling] that make it this method
     names       what papers call it, beside its name here; case does not matter
     source      where it was published
+    differs     in what it is not as its paper has it, where something is known
     needs       of whom it asks what
     charges     kinds of tokens it takes beside the supervised ones, see `readsim.envs.ledger.KINDS`
     command     what does it, where that is a command of its own: `--method` refuses it
@@ -64,6 +65,7 @@ class Method:
     sampling: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     source: str = ""
+    differs: str = ""
     needs: str = "a teacher that writes"
     charges: tuple[str, ...] = ("teacher_prompt", "teacher_generated")
     command: str = ""

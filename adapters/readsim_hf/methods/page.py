@@ -58,6 +58,10 @@ def methods_page() -> str:
                 f"| {method.needs} | {charges} |"
             )
         parts.append("\n".join(lines) + "\n")
+    parts.append("\n## Rows that differ from their papers\n\n")
+    parts += [
+        f"* **{name}**: {method.differs}.\n" for name, method in METHODS.items() if method.differs
+    ]
     parts.append("\n## Papers that have no row\n\n")
     parts += [f"* **{name}**: {near}.\n" for name, near in NEAREST.items()]
     return "".join(parts)
@@ -111,7 +115,8 @@ def method_line(method: Method) -> str:
     """What is done, its names in papers, what it needs, and what it charges."""
     papers = f" ({', '.join(method.names)})" if method.names else ""
     kinds = ", ".join(method.charges) or "none"
-    return f"{method.about}{papers}; needs {method.needs}; tokens: {kinds}"
+    differs = f"; differs from its paper: {method.differs}" if method.differs else ""
+    return f"{method.about}{papers}; needs {method.needs}; tokens: {kinds}{differs}"
 
 
 def write_methods(folder: Path) -> None:

@@ -106,7 +106,8 @@ TAUGHT: Mapping[str, Method] = {
         "logit",
         "fkl(tokens=gap)",
         names=("LLKD",),
-        source="arXiv 2411.08028, which chooses whole samples so",
+        source="arXiv 2411.08028",
+        differs="tokens are chosen, where the paper chooses whole samples",
         needs=LOGITS,
     ),
     "reverse-question": Method(
@@ -251,6 +252,7 @@ TAUGHT: Mapping[str, Method] = {
         "kd + hidden(kind=cosine)",
         names=("Patient KD", "patient knowledge distillation"),
         source="arXiv 1908.09355",
+        differs="the states of all tokens of a reply are compared, by their angle",
         needs="a teacher in this process",
         charges=STATED,
     ),
@@ -271,6 +273,7 @@ TAUGHT: Mapping[str, Method] = {
         "sft + uld",
         names=("universal logit distillation",),
         source="arXiv 2402.12030",
+        differs="the distance has weight 1; with a top-k it is a lower bound",
         needs="a teacher in this process",
     ),
     "gold": Method(
@@ -280,6 +283,7 @@ TAUGHT: Mapping[str, Method] = {
         "shared + span",
         names=("GOLD",),
         source="TRL",
+        differs="without the sorted distance of unmatched tokens, and on the teacher's text alone",
         needs="a teacher in this process, with other tokens",
     ),
 }
