@@ -181,6 +181,7 @@ def test_a_share_that_is_named_goes_before_the_methods() -> None:
     assert RunConfig.of({"on_policy": 0.25}, {"method": "logit-kd"}).on_policy == 0.25
 
 
+@pytest.mark.extra(*NEEDS)
 def test_what_a_method_may_stand_beside() -> None:
     """Whatever is refused is said in a line, and the table says of some what their papers need."""
     from readsim_hf.beside import BESIDE, refusal
