@@ -1,5 +1,6 @@
 """What the tests of the real-run adapter share: tiny models, records, a run in miniature."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,14 @@ def char_pair(width: int = 16, teacher_seed: int = 1, student_seed: int = 2) -> 
         context=128,
         vocabulary=len(tokenizer),
     )
+
+
+def served_pair(address: str) -> "Pair":
+    """The student of `char_pair`, whose teacher is the model of a server."""
+    from readsim_hf.teachers.connection import Server, ServerSettings
+
+    server = Server(address, None, ServerSettings())
+    return replace(char_pair(), teacher=None, server=server, known=False, vocabulary=None)
 
 
 def record(

@@ -38,6 +38,9 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
 )
 
 
+ASKED = ("teacher_prompt", "teacher_generated")  # kinds of tokens of a teacher that writes
+
+
 @dataclass(frozen=True)
 class Method:
     """One method.
@@ -67,7 +70,7 @@ class Method:
     source: str = ""
     differs: str = ""
     needs: str = "a teacher that writes"
-    charges: tuple[str, ...] = ("teacher_prompt", "teacher_generated")
+    charges: tuple[str, ...] = ASKED
     command: str = ""
 
 
@@ -82,7 +85,6 @@ LOGITS = "a teacher's distributions"
 GOLD = "gold answers"
 PROSE = "a teacher that writes prose"
 # Kinds of tokens: what a teacher writes, what it scores, and who else reads and writes.
-ASKED = ("teacher_prompt", "teacher_generated")
 TRIED = (*ASKED, "student_rollout")
 JUDGED = (*ASKED, "judge")
 EXPANDS = (*TRIED, "expansion")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from readsim.errors import ConfigError, TrainingError
 from tests.hf.teachers.test_two_tokenizers import other_pair
 from tests.hf.training.test_groups import SHARES, sampled
-from tests.support.hf import NEEDS, char_pair, record
+from tests.support.hf import NEEDS, char_pair, record, served_pair
 from tests.support.hf_runs import TOKENS, small
 from tests.support.made_server import serving
 
@@ -66,17 +66,8 @@ def test_rewards_alone_need_no_distributions() -> None:
 @pytest.mark.extra("openai")
 @pytest.mark.filterwarnings("ignore:the replies to each prompt have equal rewards")
 def test_rewards_alone_ask_a_server_for_nothing() -> None:
-    from readsim_hf.teachers.connection import Server, ServerSettings
-
     with serving() as fake:
-        pair = dataclasses.replace(
-            char_pair(),
-            teacher=None,
-            server=Server(fake.url, None, ServerSettings()),
-            known=False,
-            vocabulary=None,
-        )
-        one = small(method="grpo", pair=pair)
+        one = small(method="grpo", pair=served_pair(fake.url))
         one.reset(1)
         usage = one.run_interval(0, SHARES, TOKENS).token_usage
     assert usage["student"] == TOKENS

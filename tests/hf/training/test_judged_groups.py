@@ -10,7 +10,7 @@ import pytest
 
 from readsim.errors import ConfigError, TrainingError
 from tests.hf.training.test_groups import SHARES
-from tests.support.hf import NEEDS
+from tests.support.hf import NEEDS, served_pair
 from tests.support.hf_runs import TOKENS, small
 from tests.support.made_server import chat, serving
 
@@ -257,20 +257,8 @@ def test_a_judge_that_is_not_there_is_refused_before_the_run() -> None:
 
 def test_the_teachers_own_server_may_be_the_judge() -> None:
     """Two accounts: what it is asked as a judge is `judge`'s, and as a teacher it is asked nothing."""
-    import dataclasses
-
-    from readsim_hf.teachers.connection import Server, ServerSettings
-    from tests.support.hf import char_pair
-
     with serving(answer=graded) as fake:
-        pair = dataclasses.replace(
-            char_pair(),
-            teacher=None,
-            server=Server(fake.url, None, ServerSettings()),
-            known=False,
-            vocabulary=None,
-        )
-        one = run("grpo", fake.url, pair=pair)
+        one = run("grpo", fake.url, pair=served_pair(fake.url))
         one.reset(1)
         usage = one.run_interval(0, SHARES, TOKENS).token_usage
     assert usage["judge"] >= sum(fake.usage) > 0

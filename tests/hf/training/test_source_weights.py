@@ -70,7 +70,7 @@ def test_gradient_weights_even_out_the_norms() -> None:
     assert gradient_weights(signals, {"a": 1.0, "b": 0.0}) == {"a": 1.0}
 
 
-def divergences(rule: str, seed: int) -> dict[str, float]:
+def divergences(rule: Any, seed: int) -> dict[str, float]:
     """What is left of KL(student || teacher) of two domains, as a share, after 60 steps of MOPD.
 
     A student is a table of logits, a row a domain, with one step for both whose norm is at most .3. The
@@ -110,7 +110,7 @@ def divergences(rule: str, seed: int) -> dict[str, float]:
             constants = {"old": old, "teacher": teacher[d][tokens]}
             targets = Targets(tokens, there, constants=constants)
             losses.append(weighted_sum(MOPD(), logits[d].expand(n, v), targets) / (2 * n))
-        weights = source_weights(rule, window, {}, {}, {})  # type: ignore[arg-type]
+        weights = source_weights(rule, window, {}, {}, {})
         total = sum(weights.get(name, 1.0) * loss for name, loss in zip(names, losses, strict=True))
         (grad,) = torch.autograd.grad(total, logits)  # type: ignore[arg-type]
         with torch.no_grad():
